@@ -1,0 +1,60 @@
+# `make` alone lists the targets. Each does the set-up it needs, and nothing twice.
+
+PYTHON := .venv/bin/python
+# The CD builder needs nothing of .venv. Looked up when it is used: set-up may have installed it only then.
+HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
+CD := build/media/debian-13.iso
+DEMO := build/demo
+
+.PHONY: help demo test test-real lint bench cd setup setup-run setup-media clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo       install a Debian 13 from its install CD, customize it, list its packages (build/demo)'
+	@echo 'make test       all tests but the long ones'
+	@echo 'make test-real  a whole installation through the programs, checked from inside'
+	@echo 'make lint       ruff, mypy, codespell'
+	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
+	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
+	@echo 'make setup      system packages and .venv for all of the above'
+	@echo 'make clean      remove what all of the above made'
+
+setup-run:
+	@./setup.sh packages run media
+	@./setup.sh python
+
+setup-media:
+	@./setup.sh packages media
+
+setup:
+	@./setup.sh packages run media test
+	@./setup.sh python test
+
+# The builder itself knows whether its CD is current.
+cd: setup-media
+	@$(HOST_PYTHON) tests/media/build.py --output build/media
+
+demo: setup-run cd
+	@mkdir -p $(DEMO)
+	@$(PYTHON) examples/demo.py --cd $(CD) --output $(DEMO)
+
+test: setup cd
+	$(PYTHON) -m pytest -m 'not real' -n auto --dist loadfile --ignore tests/guest/test_uris.py
+	# a process of its own: one that has embedded libvirt can connect to no daemon
+	$(PYTHON) -m pytest tests/guest/test_uris.py
+
+test-real: setup cd
+	$(PYTHON) -m pytest -m real
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/mypy tests/media
+	.venv/bin/codespell
+
+bench: setup
+	$(PYTHON) tests/bench.py --json build/bench.json
+
+clean:
+	rm -rf build .venv oz.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+"""Packaging of Oz: the package, its templates and grammar, and the programs in bin/."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = (ROOT / "oz/__init__.py").read_text().partition('__version__ = "')[2].partition('"')[0]
+
+setup(
+    name="oz",
+    version=VERSION,
+    description="Install guest operating systems unattended, with each system's own installer",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="LGPL-2.1-or-later",
+    python_requires=">=3.11",
+    packages=find_packages(include=["oz", "oz.*"]),
+    package_data={"oz": ["tdl.rng", "py.typed", "templates/**/*"]},
+    scripts=["bin/oz-install", "bin/oz-customize", "bin/oz-generate-manifest", "bin/oz-cleanup-cache"],
+    install_requires=[
+        "libvirt-python>=9.0",
+        # 4.0 dropped DSS and 5.0 every host key and key exchange older than about 2013: neither
+        # can log in to the oldest guests.
+        "paramiko>=3.5,<4",
+        # 51 announces the end of the SHA-1 signatures and finite-field groups those logins need.
+        "cryptography>=42,<51",
+        "pycdlib>=1.14",
+        "Jinja2>=3.1",
+        "lxml>=4.9",
+        "requests>=2.28",
+        # crypt(3) hashes; Python 3.13 has no crypt module, and passlib is no longer kept up.
+        "libpass>=1.9",
+    ],
+    extras_require={
+        # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
+        "test": [
+            "pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "pyftpdlib>=2",
+            "mypy", "ruff", "codespell", "types-requests", "types-paramiko", "lxml-stubs", "types-setuptools",
+            # for the test that makes a wheel without the network; 70.1 needs no package wheel for that
+            "setuptools>=70.1",
+        ],
+    },
+)
