@@ -1,0 +1,80 @@
+"""The Jinja2 environment: a name that is not known is an error, and values are escaped by the kind of file.
+
+XML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for a value
+that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command.
+Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
+"""
+
+import re
+import shlex
+import traceback
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import SandboxedEnvironment
+
+from oz.errors import OzError, UsageError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+
+
+def _line(value: object) -> str:
+    text = str(value)
+    if _CONTROL.search(text):
+        raise UsageError("a value with a line break or another control character cannot be put into an answer file")
+    return text
+
+
+def _quote(value: object) -> str:
+    return shlex.quote(_line(value))
+
+
+def _quote_grub(value: object) -> str:
+    """One word as GRUB reads it: quoted like the shell's, as GRUB knows the same single quotes (GRUB manual 14.1)."""
+    text = _line(value)
+    return text if re.fullmatch(r"[\w@%+=:,./?-]+", text, re.ASCII) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
+    environment = kind(
+        loader=jinja2.PackageLoader("oz", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=lambda name: name is not None and name.endswith(".xml"),
+        comment_start_string="{##",
+        comment_end_string="##}",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(line=_line, q=_quote, grub=_quote_grub)
+    return environment
+
+
+_own = _environment(jinja2.Environment)
+_user = _environment(SandboxedEnvironment)
+
+
+def render(template: str, /, **variables: Any) -> str:
+    """A template of oz/templates, by its path there, filled in. Raises UsageError for a value that does not fit."""
+    return _own.get_template(template).render(variables)
+
+
+def render_text(text: str, name: str, /, **variables: Any) -> str:
+    """A user's own template filled in; it cannot reach Python through its variables.
+
+    `name` is the file the text came from; an error says it and the line. Raises UsageError.
+    """
+    try:
+        code = _user.compile(text, name=name, filename=name)
+        return jinja2.Template.from_code(_user, code, _user.make_globals(None)).render(variables)
+    except OzError:
+        raise
+    except jinja2.TemplateSyntaxError as error:
+        raise UsageError(f"{name}:{error.lineno}: {error.message}", hint=_hint(variables)) from error
+    except Exception as error:  # whatever an expression in the user's text does: wrong types, divisions, recursion
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        raise UsageError(f"{name}:{lines[-1] if lines else 1}: {error}", hint=_hint(variables)) from error
+
+
+def _hint(variables: dict[str, Any]) -> str:
+    return "the file is a Jinja2 template; its variables are " + ", ".join(sorted(variables))
