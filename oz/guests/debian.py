@@ -1,0 +1,353 @@
+"""Debian, installed by debian-installer (d-i) from a CD or from a netboot tree, with a preseed file."""
+
+import re
+from urllib.parse import urlsplit
+
+from oz.errors import MediumError, UnsupportedError, UsageError
+from oz.guests.base import KEY_MARK, Guest, SystemFacts, refuse
+from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
+from oz.model import (
+    Access,
+    Boot,
+    Fetch,
+    Hardware,
+    InstallPlan,
+    MediaPlan,
+    Medium,
+    MediumEdit,
+    Settings,
+    Tdl,
+)
+from oz.render import render, render_text
+from oz.units import format_size
+
+_DIRECTORY = "/oz"
+"""Where our files are, on the medium and in the initrd."""
+_MSDOS_BYTES_MAX = 2 * 1024**4
+"""Where the installer goes over from an MS-DOS partition table to GPT: 2^32 sectors (partman-partitioning,
+lib/disk-label.sh)."""
+
+
+class Debian(Guest):
+    @property
+    def facts(self) -> DebianFacts:
+        facts = self.release.facts
+        assert isinstance(facts, DebianFacts)
+        return facts
+
+    @property
+    def system(self) -> SystemFacts:
+        return self.facts.system
+
+    @property
+    def architecture(self) -> Architecture:
+        return ARCHITECTURES[self.arch]
+
+    # ---------------------------------------------------------------- media
+
+    def plan_media(self, tdl: Tdl) -> MediaPlan:
+        if tdl.install_type == "iso":
+            return MediaPlan(
+                fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),),
+                read=("/.disk/info", "/.disk/cd_type"),
+            )
+        netboot, _ = self._tree(tdl)
+        directory = f"{netboot}/debian-installer/{self.architecture.name}"
+        return MediaPlan(
+            fetches=(
+                Fetch(role="kernel", url=f"{directory}/linux"),
+                Fetch(role="initrd", url=f"{directory}/initrd.gz"),
+            )
+        )
+
+    def _tree(self, tdl: Tdl) -> tuple[str, str]:
+        """The netboot directory and the mirror of a URL installation. The template names either; a netboot
+        directory outside of any mirror is completed by the release's own."""
+        url = tdl.install_url.rstrip("/")
+        below = re.fullmatch(r"(.+?)/dists/([^/]+)/main/installer-([^/]+)/.+/netboot(?:/gtk)?", url)
+        if below:
+            mirror, suite, arch = below.groups()
+            if not re.fullmatch(rf"{self.release.codename}|(old)*stable", suite):
+                raise refuse(tdl, "os/install/url", f"the tree is of {suite}, not of {self.release.codename}")
+            if arch != self.architecture.name:
+                raise refuse(tdl, "os/install/url", f"the tree is for {arch}, not for {self.architecture.name}")
+            return url, self._check_mirror(tdl, mirror)
+        if url.endswith("/netboot"):
+            return url, self.facts.mirror
+        if urlsplit(url).scheme == "file":
+            raise refuse(
+                tdl,
+                "os/install/url",
+                "a guest cannot install from a mirror in this host's files",
+                "serve it by HTTP, or name a local netboot directory: file:///.../netboot",
+            )
+        installer = f"dists/{self.release.codename}/main/installer-{self.architecture.name}/current/images/netboot"
+        return f"{url}/{installer}", self._check_mirror(tdl, url)
+
+    def _check_mirror(self, tdl: Tdl, url: str) -> str:
+        """The mirror, if the installer can read it and may be told about it."""
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            raise refuse(
+                tdl,
+                "os/install/url",
+                "a mirror's URL cannot have a user or password: both would end in the image's sources.list, which "
+                "everybody can read",
+                "use a mirror without a password, or install from a CD",
+            )
+        if parts.scheme not in self.facts.mirror_protocols:
+            raise refuse(
+                tdl,
+                "os/install/url",
+                f"the installer of Debian {self.release.version} reads no mirror by {parts.scheme}",
+                f"it does by {', '.join(self.facts.mirror_protocols)}",
+            )
+        return url
+
+    def check_medium(self, tdl: Tdl, medium: Medium) -> None:
+        where = medium.path or "the medium"
+        disk_info = medium.contents.get("/.disk/info", b"").decode("utf-8", "replace").strip()
+        found = f"volume id {medium.volume_id!r}" + (f", .disk/info {disk_info!r}" if disk_info else "")
+        expected = f"Debian {self.version} for {self.architecture.name}"
+        if re.match(r"d-live|Debian GNU/Linux Live", medium.volume_id or disk_info):
+            raise MediumError(
+                f"{where} is a live medium ({found}); expected {expected}",
+                hint="use a netinst CD, or the first CD or DVD",
+            )
+        claims = [
+            re.match(r"Debian GNU/Linux (\S+)\b.*? - \S+ (.+?)$", disk_info),
+            re.match(r"Debian (\S+) (\S+)", medium.volume_id),
+        ]
+        known = [(claim[1], claim[2]) for claim in claims if claim]
+        if not known:
+            raise MediumError(f"{where} does not look like a Debian medium: {found}; expected {expected}")
+        # Media for more than one architecture have "M-A" in the volume id, and all their names in .disk/info.
+        names = {self.architecture.name, "M-A"}
+        for version, rest in known:
+            if not self._is_version(version) or names.isdisjoint(re.split(r"[ /]", rest)):
+                raise MediumError(f"{where} is another medium: {found}; expected {expected}")
+        missing = [path for path in self._kernel_paths() if path not in medium.paths]
+        if missing:
+            raise MediumError(
+                f"{where} has no installer: {found}; expected {missing[0]}",
+                hint="use a netinst CD, or the first CD or DVD of the set",
+            )
+
+    def _is_version(self, text: str) -> bool:
+        """Whether a medium's version is the template's, or a point release of it."""
+        if text == "testing" or text.startswith(f"{self.release.codename}-"):
+            return True
+        wanted, found = self.version.split("."), text.split(".")
+        if wanted == [self.release.codename]:
+            wanted = [self.release.version]
+        return found[: len(wanted)] == wanted
+
+    def _kernel_paths(self) -> tuple[str, str]:
+        directory = self.architecture.install_directory
+        return f"{directory}/vmlinuz", f"{directory}/initrd.gz"
+
+    def documented_medium(self, tdl: Tdl) -> Medium:
+        """A netinst CD, as https://cdimage.debian.org lists it and debian-cd makes it (tools/boot)."""
+        arch = self.architecture.name
+        menus = {"/boot/grub/grub.cfg"} if self.arch in (*self.facts.efi_architectures, "aarch64") else set()
+        if self.arch != "aarch64":
+            menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
+        version = self.release.version + ".0" * (2 - self.release.version.count("."))
+        codename = self.release.codename.title()
+        contents = {
+            "/.disk/info": f'Debian GNU/Linux {version} "{codename}" - Official {arch} NETINST'.encode(),
+            "/.disk/cd_type": b"not_complete\n",
+        }
+        return Medium(
+            path=None,
+            volume_id=f"Debian {version} {arch} n",
+            paths=frozenset({*contents, *self._kernel_paths(), *menus}),
+            contents=contents,
+        )
+
+    # ---------------------------------------------------------------- hardware
+
+    def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
+        facts = self.facts
+        firmware = settings.firmware or ("efi" if self.arch == "aarch64" else "bios")
+        can_boot = {"efi": (*facts.efi_architectures, "aarch64"), "bios": ("i386", "x86_64")}[firmware]
+        if self.arch not in can_boot:
+            title = f"Debian {self.release.version} for {self.arch}"
+            raise UnsupportedError(f"{title} does not boot under {firmware} firmware")
+        disk_bus, nic_model = settings.disk_bus or facts.disk_bus, settings.nic_model or facts.nic_model
+        # The virt machine has no controllers of a PC's chip set.
+        buses = [bus for bus in facts.disk_buses if self.arch != "aarch64" or bus not in ("ide", "sata")]
+        for what, name, allowed in (("disk on", disk_bus, buses), ("network card", nic_model, facts.nic_models)):
+            if name not in allowed:
+                raise UnsupportedError(
+                    f"Debian {self.release.version} for {self.arch} takes no {what} {name!r}",
+                    hint=f"it takes {', '.join(allowed)}",
+                )
+        # q35 has no IDE.
+        pc_type = "pc" if disk_bus == "ide" else facts.machine_type
+        return Hardware(
+            arch=self.arch,
+            machine_type="virt" if self.arch == "aarch64" else pc_type,
+            firmware=firmware,
+            memory_bytes=max(settings.memory_bytes, facts.memory_bytes),
+            disk_bus=disk_bus,
+            nic_model=nic_model,
+        )
+
+    def _disk_device(self, hardware: Hardware) -> str:
+        return "/dev/" + {"virtio": "vda", "ide": self.facts.ide_disk}.get(hardware.disk_bus, "sda")
+
+    def _kernel_package(self) -> str | None:
+        suffix = self.architecture.kernel_suffix
+        return f"{self.facts.kernel_prefix}{suffix}" if suffix else None
+
+    def _check_disk(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> None:
+        """Return if what our answer file asks of Debian's own media fits. A medium without .disk/cd_type is not
+        debian-cd's, so it may hold a system of any size."""
+        is_ours = settings.answer is None and (medium is None or "/.disk/cd_type" in medium.contents)
+        if is_ours and tdl.disk_bytes < self.facts.disk_bytes_min:
+            raise refuse(
+                tdl,
+                "disk/size",
+                f"Debian {self.release.version} does not fit on a disk of {format_size(tdl.disk_bytes)}",
+                f"give it {format_size(self.facts.disk_bytes_min)} at the least",
+            )
+
+    def _recipe(self, tdl: Tdl, hardware: Hardware) -> str:
+        """The whole disk as one root, with what the firmware needs beside it: an EFI system partition, or, on a disk
+        that gets a GPT under a BIOS, one for GRUB. In partman-auto's recipe language (debian-installer,
+        doc/devel/partman-auto-recipe.txt), sizes in MB."""
+        boot = ""
+        if hardware.firmware == "efi":
+            boot = "538 538 1075 free $iflabel{ gpt } $reusemethod{ } method{ efi } format{ } . "
+        elif tdl.disk_bytes >= _MSDOS_BYTES_MAX:
+            if not self.facts.has_biosgrub:
+                raise refuse(
+                    tdl,
+                    "disk/size",
+                    f"Debian {self.release.version} cannot boot from {format_size(tdl.disk_bytes)} under a BIOS",
+                    "give it less than 2 TiB",
+                )
+            boot = "1 1 1 free $iflabel{ gpt } $reusemethod{ } method{ biosgrub } . "
+        root = (
+            f"500 10000 -1 {self.facts.filesystem} $primary{{ }} $bootable{{ }} method{{ format }} format{{ }} "
+            f"use_filesystem{{ }} filesystem{{ {self.facts.filesystem} }} mountpoint{{ / }} ."
+        )
+        return f"oz :: {boot}{root}"
+
+    # ---------------------------------------------------------------- installing
+
+    def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
+        hardware = self.plan_hardware(tdl, settings)
+        self._check_disk(tdl, medium, settings)
+        root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
+        mirror, installs_from_mirror = self._mirror(tdl, medium)
+        variables = {
+            "arch": self.architecture,
+            "disk_device": self._disk_device(hardware),
+            "is_efi": hardware.firmware == "efi",
+            "kernel_package": self._kernel_package(),
+            "mirror_url": urlsplit(mirror),
+            "recipe": self._recipe(tdl, hardware),
+            "early_command": f"sh {root}/early.sh",
+            "facts": self.facts,
+            "installs_from_mirror": installs_from_mirror,
+            "key_mark": KEY_MARK,
+            "mirror": mirror,
+            "nonce": access.nonce,
+            "public_key": access.public_key,
+            "release": self.release,
+            "root": root,
+            "root_password_hash": self._password_hash(access),
+            "sources": self._sources(mirror),
+            "tdl": tdl,
+            "writes_sources": not installs_from_mirror,
+            "needs_sshd": settings.answer is None,
+        }
+        answer = self._answer(settings, variables)
+        files = {
+            f"{_DIRECTORY}/{name}": render(f"scripts/debian-installer/{name}", **variables).encode()
+            for name in ("early.sh", "93oz-system", "96oz-done")
+        }
+        factor = settings.limit_factor
+        return InstallPlan(
+            answer_name="preseed.cfg",
+            answer=answer,
+            boots=(Boot(device="cdrom" if medium else "kernel"),),
+            hardware=hardware,
+            limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
+            inactivity_s=self.facts.inactivity_s * factor,
+            edits=self._edits(tdl, medium, hardware, {**files, f"{_DIRECTORY}/preseed.cfg": answer.encode()})
+            if medium
+            else (),
+            # d-i reads /preseed.cfg of its initrd before it asks anything (initrd-preseed).
+            initrd_files={} if medium else {**files, "/preseed.cfg": answer.encode()},
+            command_line=None if medium else self._arguments(tdl, medium),
+        )
+
+    def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
+        if settings.answer is None:
+            return render("preseed/preseed.cfg", **variables)
+        given = {name: variables[name] for name in variables if name != "needs_sshd"}
+        answer = render_text(settings.answer, "answer file", **given)
+        command = str(variables["early_command"])
+        if command in answer:
+            return answer
+        if re.search(r"^[^#\n]*\bpreseed/early_command\s", answer, re.MULTILINE):
+            raise UsageError(
+                "the answer file's preseed/early_command does not run Oz's own",
+                hint="add {{ early_command }} to it: it brings the key in and reports the end",
+            )
+        return f"{answer.rstrip()}\nd-i preseed/early_command string {command}\n"
+
+    def _mirror(self, tdl: Tdl, medium: Medium | None) -> tuple[str, bool]:
+        """The mirror, and whether packages come from it: from a netinst CD, which has the base system alone
+        (debian-cd writes "not_complete" into .disk/cd_type), and from a tree."""
+        if medium is None:
+            return self._tree(tdl)[1], True
+        return self.facts.mirror, medium.contents.get("/.disk/cd_type", b"").strip() == b"not_complete"
+
+    def _sources(self, mirror: str) -> tuple[str, ...]:
+        """The lines of sources.list that a system installed from a complete medium gets.
+
+        A medium is gone after the installation, so its own lines would fail each update.
+        """
+        codename, components = self.release.codename, self.facts.components
+        suites = (codename, f"{codename}-updates") if self.facts.has_updates else (codename,)
+        return tuple(f"deb {mirror} {suite} {components}" for suite in suites)
+
+    def _arguments(self, tdl: Tdl, medium: Medium | None) -> str:
+        """Kernel arguments. Those of the template are for the installer alone, as they ever were; what follows
+        the separator, d-i keeps for the installed system as well (rootskel, user-params)."""
+        words = []
+        if medium:
+            # auto=true puts the questions for language and keyboard off until the answer file is read
+            # (installation guide, B.2.3); the same two as arguments for installers that ask all the same.
+            words += ["auto=true", f"preseed/file=/cdrom{_DIRECTORY}/preseed.cfg", "locale=en_US.UTF-8"]
+            words += [f"{question}=us" for question in self.facts.keyboard_questions]
+        words.append("priority=critical")
+        if self.facts.has_text_frontend:
+            words.append("DEBIAN_FRONTEND=text")
+        if tdl.kernelparam:
+            words.append(tdl.kernelparam)
+        # The last console is the one d-i talks on (rootskel, reopen-console).
+        words += [self.facts.user_separator, "console=tty0", f"console={self.architecture.console}"]
+        return " ".join(words)
+
+    def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, files: dict[str, bytes]) -> tuple[MediumEdit, ...]:
+        """Our files, and boot menus that start at once; the medium's own menus name the same kernel and initrd."""
+        menu = "/isolinux/isolinux.cfg" if hardware.firmware == "bios" else "/boot/grub/grub.cfg"
+        if menu not in medium.paths:
+            raise MediumError(
+                f"{medium.path or 'the medium'} does not boot under {hardware.firmware} firmware: it has no {menu}",
+                hint="set the firmware to bios or efi, as the medium has it",
+            )
+        kernel, initrd = self._kernel_paths()
+        variables = {"kernel": kernel, "initrd": initrd, "arguments": self._arguments(tdl, medium)}
+        menus = {
+            "/isolinux/isolinux.cfg": "boot/isolinux.cfg",
+            "/boot/grub/grub.cfg": "boot/grub.cfg",
+        }
+        contents = dict(files)
+        contents |= {path: render(name, **variables).encode() for path, name in menus.items() if path in medium.paths}
+        return tuple(MediumEdit(path=path, content=content) for path, content in sorted(contents.items()))

@@ -1,0 +1,92 @@
+"""What tells Debian's releases and architectures apart; their values are in oz.guests.releases."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from oz.guests.base import SystemFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What d-i calls an architecture, and where things are on it."""
+
+    name: str
+    install_directory: str
+    """On the CD: holds vmlinuz and initrd.gz."""
+    kernel_suffix: str | None
+    """The end of the kernel package's name; None where d-i chooses by the processor."""
+    console: str
+    marker_device: str
+    marker_number: str
+    """Major and minor number of the marker device (Linux: Documentation/admin-guide/devices.txt)."""
+
+
+ARCHITECTURES = {
+    "i386": Architecture(
+        name="i386",
+        install_directory="/install.386",
+        kernel_suffix=None,
+        console="ttyS0,115200n8",
+        marker_device="/dev/ttyS1",
+        marker_number="4 65",
+    ),
+    "x86_64": Architecture(
+        name="amd64",
+        install_directory="/install.amd",
+        kernel_suffix="amd64",
+        console="ttyS0,115200n8",
+        marker_device="/dev/ttyS1",
+        marker_number="4 65",
+    ),
+    # The virt machine has one PL011 port; the marker port is a PCI one.
+    "aarch64": Architecture(
+        name="arm64",
+        install_directory="/install.a64",
+        kernel_suffix="arm64",
+        console="ttyAMA0",
+        marker_device="/dev/ttyS0",
+        marker_number="4 64",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianFacts:
+    """What differs between the releases."""
+
+    system: SystemFacts
+    keyboard_questions: tuple[str, ...]
+    """Their names changed between releases; d-i passes over answers to questions that it does not have."""
+    label_questions: tuple[str, ...]
+    """Ask whether a new partition table may be written."""
+    user_separator: Literal["--", "---"]
+    """Kernel arguments after this word are for the installed system."""
+    has_text_frontend: bool
+    """The CD's initrd carries d-i's plain text interface, which a log can hold."""
+    kernel_prefix: str
+    filesystem: str
+    ide_disk: str
+    disk_bus: str
+    disk_buses: tuple[str, ...]
+    """All that both the installer and a PC of QEMU's have; an ide one only with the machine type pc."""
+    disk_bytes_min: int
+    """Less does not hold the system that our answer file asks for."""
+    has_biosgrub: bool
+    """The partitioner makes the partition that GRUB needs on a GPT disk under a BIOS."""
+    nic_model: str
+    nic_models: tuple[str, ...]
+    machine_type: str
+    efi_architectures: tuple[str, ...]
+    memory_bytes: int
+    limit_s: float
+    inactivity_s: float
+    mirror: str
+    """Where the release is to be had once no medium is at hand: an http URL."""
+    mirror_protocols: tuple[str, ...]
+    """By which the installer can read a mirror."""
+    components: str
+    has_updates: bool
+    """The mirror still has, and updates, CODENAME-updates; the installer's own security host serves the release."""
+    has_eatmydata: bool
+    root_login: str | None
+    """What PermitRootLogin must be set to; None where the default already is keys only."""

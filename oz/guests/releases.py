@@ -1,0 +1,180 @@
+"""THE TABLE: every release, and at which release each fact became true.
+
+A version is one more word in a tuple, an end of life, and whatever is new about it. Facts without a word about their
+source are this table's own choice.
+"""
+
+from oz.guests.base import Release, SystemFacts
+from oz.guests.debian import Debian
+from oz.guests.debianfacts import DebianFacts
+from oz.guests.timeline import timeline
+
+_MIB = 1024**2
+
+# ------------------------------------------------------------------ Debian
+
+# Codenames and last days, those of LTS included: https://wiki.debian.org/DebianReleases.
+_DEBIAN = {
+    "5": ("lenny", "2012-02-06"),
+    "6": ("squeeze", "2016-02-29"),
+    "7": ("wheezy", "2018-05-31"),
+    "8": ("jessie", "2020-06-30"),
+    "9": ("stretch", "2022-06-30"),
+    "10": ("buster", "2024-06-30"),
+    "11": ("bullseye", "2026-08-31"),
+    "12": ("bookworm", "2028-06-30"),
+    "13": ("trixie", "2030-06-30"),
+}
+
+_DEBIAN_SYSTEM = timeline(
+    tuple(_DEBIAN),
+    {
+        # apt reads trusted.gpg.d since 0.7.25.1; lenny has 0.7.20, squeeze 0.8.10.
+        "6": dict(package_manager="apt-parts"),
+        # OpenSSH 5.9 brought ssh-keygen -A, 6.0 is in wheezy.
+        "7": dict(can_make_missing_host_keys=True),
+        # systemd is the default init from jessie on (its release notes, 5.6).
+        "8": dict(init="systemd"),
+        # OpenSSH 7.2 brought rsa-sha2 signatures (RFC 8332); jessie has 6.7, stretch 7.4.
+        # apt 1.1 reads Signed-By with a file, 1.4 an armoured one (apt NEWS); stretch has 1.4.
+        "9": dict(has_legacy_ssh=False, package_manager="apt-signed-by"),
+        # apt 1.5 reads https itself; stretch has 1.4, buster 1.8.
+        "10": dict(package_manager="apt-https"),
+        # apt reads deb822 since 1.1; bookworm is the first release whose own images ship .sources files.
+        "12": dict(package_manager="apt-sources"),
+    },
+    start=dict(
+        package_manager="apt-ring",
+        init="sysv",
+        can_make_missing_host_keys=False,
+        # What openssh-server's postinst makes in lenny (5.1) and squeeze (5.5).
+        host_key_types=("rsa", "dsa"),
+        has_legacy_ssh=True,
+        # SHA-512 hashes since glibc 2.7 (crypt(3)), which is lenny's.
+        password_schemes=("sha512",),
+        boot_limit_s=300.0,
+    ),
+)
+
+_DEBIAN_FACTS = timeline(
+    tuple(_DEBIAN),
+    {
+        # Linux 2.6.32 of squeeze drives IDE disks through libata, as sd (release notes, 5.1.1).
+        # ext4 is offered since squeeze; ext3 stayed its default.
+        # Both names of the questions that moved between the guides for lenny and for wheezy.
+        "6": dict(
+            ide_disk="sda",
+            keyboard_questions=("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
+            label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
+        ),
+        "7": dict(
+            # console-setup took over from console-data (installation guide for wheezy, B.4.1).
+            keyboard_questions=("keyboard-configuration/xkb-keymap",),
+            # B.4.7 of the guide for wheezy.
+            label_questions=("partman-partitioning/confirm_write_new_label",),
+            # Kernel packages lost the "2.6-" when Linux 3 came.
+            kernel_prefix="linux-image-",
+            # ext4 is the installer's default since wheezy (partman-ext3 and its release notes).
+            filesystem="ext4",
+            # The first CDs that boot under UEFI (release announcement of wheezy).
+            efi_architectures=("x86_64",),
+            # osinfo-db claims virtio-scsi from wheezy on.
+            disk_buses=("virtio", "ide", "sata", "scsi"),
+            # partman-auto's own recipes have the partition; squeeze's answer to one is not known.
+            has_biosgrub=True,
+        ),
+        "8": dict(
+            # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst),
+            # so rootskel and the CDs took "---" (installation guide for jessie, 5.3).
+            user_separator="---",
+            # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
+            root_login=None,
+            memory_bytes=1024 * _MIB,
+            # Installation guide for jessie, 3.4: 2 GB without a desktop; before it, 1 GB.
+            disk_bytes_min=2048 * _MIB,
+        ),
+        # osinfo-db claims virtio 1.0 and q35 from stretch on.
+        # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
+        # name where a medium lacks it.
+        "9": dict(
+            machine_type="q35",
+            has_eatmydata=True,
+            # osinfo-db, from stretch on.
+            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+            # GNU wget and certificates are in the initrd since Stretch RC 1 (its announcement); busybox's wget, before
+            # it, knows no https (choose-mirror.c).
+            mirror_protocols=("http", "https", "ftp"),
+        ),
+        # The text interface is in the initrd of trixie's CD, looked at. Of older ones their guides say
+        # "only the newt frontend is available on default install media" (up to stretch, 5.3.1).
+        "10": dict(has_text_frontend=True),
+        # Everything before has moved to the archive, whose suites are final.
+        "11": dict(mirror="http://mirrors.kernel.org/debian", has_updates=True),
+        # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
+        # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
+        "13": dict(memory_bytes=1536 * _MIB),
+    },
+    start=dict(
+        # Installation guide for lenny, B.4.1.
+        keyboard_questions=("console-keymaps-at/keymap",),
+        # Installation guide for lenny, B.4.4.
+        label_questions=("partman/confirm_write_new_label",),
+        user_separator="--",
+        has_text_frontend=False,
+        kernel_prefix="linux-image-2.6-",
+        filesystem="ext3",
+        # Linux 2.6.26 of lenny still has the old IDE drivers, with hd names.
+        ide_disk="hda",
+        # Both since lenny: osinfo-db, and the old Oz installed it so.
+        disk_bus="virtio",
+        disk_buses=("virtio", "ide", "sata"),
+        disk_bytes_min=1024 * _MIB,
+        has_biosgrub=False,
+        nic_model="virtio",
+        # Those of QEMU's that Linux 2.6.26 has drivers for, without firmware.
+        nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
+        machine_type="pc",
+        efi_architectures=(),
+        # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
+        memory_bytes=512 * _MIB,
+        limit_s=1800.0,
+        inactivity_s=300.0,
+        mirror="http://archive.debian.org/debian",
+        # mirror/ftp/hostname is a question of every release up to trixie.
+        mirror_protocols=("http", "ftp"),
+        components="main",
+        has_updates=False,
+        has_eatmydata=False,
+        root_login="without-password",
+    ),
+)
+
+# Which installers there were: the netboot directories of each release, dists/CODENAME/main/installer-*.
+_ISO_AND_URL = ("iso", "url")
+_DEBIAN_ARCHES = timeline(
+    tuple(_DEBIAN),
+    {
+        # arm64 is new in jessie (release announcement).
+        "8": dict(aarch64=_ISO_AND_URL),
+        # i386 has no installer and no kernel any more (release notes of trixie, 5.1.1).
+        "13": dict(i386=()),
+    },
+    start=dict(i386=_ISO_AND_URL, x86_64=_ISO_AND_URL, aarch64=()),
+)
+
+RELEASES: tuple[Release, ...] = tuple(
+    Release(
+        distro="Debian",
+        version=version,
+        codename=codename,
+        planner=Debian,
+        install_types={arch: types for arch, types in _DEBIAN_ARCHES[version].items() if types},
+        end_of_life=end_of_life,
+        facts=DebianFacts(system=SystemFacts(**_DEBIAN_SYSTEM[version]), **_DEBIAN_FACTS[version]),
+    )
+    for version, (codename, end_of_life) in _DEBIAN.items()
+)
+"""Oldest first within a distribution."""
+
+DISTRO_ALIASES: dict[str, str] = {}
+"""Other names a template may use, to the distribution they mean."""

@@ -1,0 +1,7 @@
+{% if system.can_make_missing_host_keys %}
+ssh-keygen -A
+{% else %}
+{% for type in system.host_key_types %}
+ssh-keygen -q -t {{ type }} -N '' -f /etc/ssh/ssh_host_{{ type }}_key
+{% endfor %}
+{% endif %}
