@@ -1,0 +1,156 @@
+"""What a program hands back: as text for people, as records for JSON, and the manifest's files."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oz.errors import HostError
+from oz.process import write_result
+
+if TYPE_CHECKING:
+    from oz.guests import ReleaseRow
+    from oz.model import Installed, Manifest
+
+_GUESTS = "{:<14}{:<9}{:<26}{:<10}{:<30}{}"
+SSH_PORT = 2222
+
+
+def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: bool) -> str:
+    """Where everything is, and how to boot it and to log in."""
+    from oz.handoff import qemu_command, ssh_command
+
+    machine, directory = installed.machine, installed.directory
+    assert machine.disk is not None
+    minutes, seconds = divmod(round(installed.seconds), 60)
+    lines = [
+        f"Installed {machine.name} in {minutes} min {seconds} s",
+        f"  image     {machine.disk.path}",
+        f"  XML       {installed.xml}",
+    ]
+    if manifest:
+        lines.append(f"  manifest  {manifest}")
+    lines.append(f"  beside    {directory} ({'plan, console log' if is_sealed else 'keys, plan, console log'})")
+    by_xml = f"virsh define {shlex.quote(str(installed.xml))} && virsh start {shlex.quote(machine.name)}"
+    if machine.hardware.firmware == "efi":
+        return "\n".join([*lines, f"  boot it   {by_xml}"])
+    lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT))}")
+    lines.append(f"     or     {by_xml}")
+    if not is_sealed:
+        lines.append(f"  enter it  {shlex.join(ssh_command(directory, port=SSH_PORT))}")
+    return "\n".join(lines)
+
+
+def installed_record(installed: "Installed") -> dict[str, Any]:
+    machine = installed.machine
+    assert machine.disk is not None
+    return {
+        "name": machine.name,
+        "image": str(machine.disk.path),
+        "format": machine.disk.format,
+        "xml": str(installed.xml),
+        "directory": str(installed.directory),
+        "seconds": round(installed.seconds, 1),
+    }
+
+
+def guests_text(rows: Sequence["ReleaseRow"]) -> str:
+    """A table: every release, what it can be installed on and from, and what can be done with it."""
+    lines = [_GUESTS.format("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "END OF LIFE")]
+    for row in rows:
+        cells = (", ".join(values) for values in (row.arches, row.install_types, row.phases))
+        lines.append(_GUESTS.format(row.distro, row.version, *cells, row.end_of_life))
+    return "\n".join(lines)
+
+
+def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
+    return [
+        {
+            "distro": row.distro,
+            "version": row.version,
+            "aliases": list(row.aliases),
+            "arches": list(row.arches),
+            "install_types": list(row.install_types),
+            "phases": list(row.phases),
+            "end_of_life": row.end_of_life,
+        }
+        for row in rows
+    ]
+
+
+# ------------------------------------------------------------------ handing it over
+
+
+def put_result(args: argparse.Namespace, record: Any, text: str) -> None:
+    """One of the two on stdout. Raises HostError."""
+    write_result((json.dumps(record) if args.json else text) + "\n")
+
+
+def put_with_manifest(
+    args: argparse.Namespace, record: dict[str, Any], text: str, manifest: "Manifest | None", written: Path | None
+) -> None:
+    """The result, and the manifest where no file was named for it: then the text is for people, on stderr."""
+    from oz.manifest import to_record
+
+    is_here = bool(manifest and args.manifest and not args.manifest_file)
+    if args.json:
+        record["manifest"] = str(written) if written else None
+        if manifest and is_here:
+            record["packages"] = to_record(manifest)["packages"]
+        write_result(json.dumps(record) + "\n")
+    elif manifest and is_here:
+        write_result(manifest_text(args, manifest))
+        if not args.quiet:
+            sys.stderr.write(text + "\n")
+    else:
+        write_result(text + "\n")
+
+
+def _manifest_format(args: argparse.Namespace) -> str:
+    return str(args.format or ("json" if args.json else "icicle"))
+
+
+def manifest_text(args: argparse.Namespace, manifest: "Manifest") -> str:
+    """The manifest in the format that was asked for."""
+    from oz.manifest import to_icicle, to_json
+
+    return to_json(manifest) if _manifest_format(args) == "json" else to_icicle(manifest)
+
+
+def keep_manifest(args: argparse.Namespace, manifest: "Manifest | None", directory: Path) -> Path | None:
+    """Write the manifest beside the image, and where the user said: that file, else the one beside."""
+    if manifest is None:
+        return None
+    text = manifest_text(args, manifest)
+    kept = None
+    if directory.is_dir():
+        kept = directory / ("manifest.json" if _manifest_format(args) == "json" else "manifest.xml")
+        _write_file(kept, text)
+    if args.manifest_file:
+        _write_file(args.manifest_file, text)
+        return Path(args.manifest_file)
+    return kept
+
+
+def _write_file(path: Path, text: str) -> None:
+    """Write a file, all or nothing unless it is a device. Raises HostError."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".oz-", encoding="utf-8", delete=False) as file:
+            part = Path(file.name)
+            try:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o644)
+                file.close()
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise HostError(f"the manifest cannot be written to {path}: {error.strerror}") from error
