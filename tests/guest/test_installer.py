@@ -1,0 +1,51 @@
+"""Debian's real installer, by the three ways onto the machine, up to its reading our answer file.
+
+The answer file here stops the installer at once: what is shown is that medium, boot menu, kernel arguments,
+answer file and marker port fit together on the real thing.
+"""
+
+from pathlib import Path
+
+import pytest
+from programs import MEDIA, run, serve, write_config
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not (MEDIA / "debian-13.iso").exists(), reason="no install CD; `make cd` builds it"),
+]
+
+ANSWER = """\
+d-i debian-installer/locale string en_US.UTF-8
+d-i preseed/early_command string {{ early_command }}; echo oz-done {{ nonce }} > /dev/ttyS1; poweroff -f
+"""
+TDL = """<template><name>short</name>
+  <os><name>Debian</name><version>13</version><arch>x86_64</arch>{install}</os>
+  <disk><size>1 GiB</size></disk>
+</template>
+"""
+
+
+def install(directory: Path, source: str, *options: str) -> None:
+    """Run oz-install to the installer's early end."""
+    answer = directory / "answer.cfg"
+    answer.write_text(ANSWER)
+    tdl = directory / "short.tdl"
+    tdl.write_text(TDL.format(install=source))
+    done = run("oz-install", "-c", write_config(directory), "-a", answer, *options, tdl, timeout=800)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (directory / "images").iterdir()} == {"short.dsk", "short.oz", "short.xml"}
+
+
+def test_from_a_cd_by_isolinux(tmp_path):
+    install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>')
+
+
+def test_from_a_cd_by_grub_under_uefi(tmp_path):
+    install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>', "--firmware", "efi")
+    assert (tmp_path / "images/short.oz/vars.fd").exists()
+    assert "vars.fd" in (tmp_path / "images/short.xml").read_text()
+
+
+def test_from_a_tree_by_kernel_and_initrd(tmp_path):
+    with serve(MEDIA / "tree") as port:
+        install(tmp_path, f'<install type="url"><url>http://10.0.2.2:{port}/</url></install>')

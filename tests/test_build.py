@@ -1,0 +1,58 @@
+"""Names, locks and work directories, with real files."""
+
+from pathlib import Path
+
+import pytest
+from plans import sample_tdl
+
+from oz import config as oz_config
+from oz.build import Options, image_name, open_build
+from oz.errors import HostError
+from oz.guests import guest_for
+from oz.install import names_of
+from oz.model import Settings
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "oz.cfg"
+    path.write_text(f"[paths]\noutput_dir = {tmp_path}/images\ndata_dir = {tmp_path}/data\n")
+    return oz_config.load(path, is_root=False, home=tmp_path)
+
+
+def opened(config, image: Path):
+    tdl = sample_tdl("13")
+    return open_build(tdl, guest_for(tdl), config, Settings(), Options(), image=image)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("a.dsk", "a"), ("a.qcow2", "a"), ("a", "a"), ("deb13.1", "deb13.1"), ("a.b.dsk", "a.b")]
+)
+def test_an_image_is_called_by_its_name_without_its_format(file, name):
+    assert image_name(Path("/x") / file) == name
+
+
+def test_whoever_makes_an_image_and_whoever_works_on_it_exclude_each_other(config, tmp_path):
+    tdl = sample_tdl("13")
+    made = names_of(tdl, config, Options(disk_path=tmp_path / "other.dsk")).disk
+    with (
+        opened(config, made),
+        pytest.raises(HostError, match=r"name other is .*in use.* by process \d+|pid \d+"),
+        opened(config, tmp_path / "other.dsk"),
+    ):
+        pass
+
+
+def test_nothing_is_left_of_a_build_that_made_nothing(config, tmp_path):
+    with opened(config, tmp_path / "images/a.dsk") as build:
+        (build.work / "half").write_text("made")
+        assert build.work.stat().st_mode & 0o777 == 0o700
+    assert not list((tmp_path / "images").iterdir())
+    assert not list((tmp_path / "data/builds").iterdir())
+
+
+def test_a_work_directory_that_somebody_else_made_is_refused(config, tmp_path):
+    (tmp_path / "images/.a.oz-partial").mkdir(parents=True)
+    with pytest.raises(HostError, match=r"\.a\.oz-partial"), opened(config, tmp_path / "images/a.dsk"):
+        pass
+    assert (tmp_path / "images/.a.oz-partial").exists()

@@ -1,0 +1,59 @@
+"""How a program ends when it is told to: once, and with everything cleaned up."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """
+import sys, threading
+from oz import arguments, process
+
+def program(args):
+    try:
+        print("begun", flush=True)
+        while True:
+            threading.Event().wait(0.05)
+    finally:
+        print("cleaning", flush=True)
+        for _ in range(30):
+            threading.Event().wait(0.05)
+        print("cleaned", flush=True)
+
+sys.exit(process.run(arguments.cleanup_parser(), [], program))
+"""
+
+
+def start(*under: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*under, sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (signal.SIGINT, signal.SIGINT, 130),
+        (signal.SIGINT, signal.SIGTERM, 130),
+        (signal.SIGTERM, signal.SIGINT, 143),
+        (signal.SIGHUP, signal.SIGHUP, 129),
+    ],
+)
+def test_a_second_signal_does_not_interrupt_the_cleaning_up(first: int, second: int, status: int) -> None:
+    with start() as process:
+        assert process.stdout and process.stdout.readline() == "begun\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "cleaning\n"
+        for _ in range(3):
+            process.send_signal(second)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (status, "cleaned\n"), stderr
+    assert stderr.endswith("; nothing half-made is left\n") and "Traceback" not in stderr

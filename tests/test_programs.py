@@ -1,0 +1,618 @@
+"""The four programs as users and scripts meet them: status, stdout, stderr, and what is on disk afterwards."""
+
+import fcntl
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs import ROOT, command, run, serve, write_config
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.tdl"))
+PROGRAMS = ("oz-install", "oz-customize", "oz-generate-manifest", "oz-cleanup-cache")
+HEAVY = {"libvirt", "paramiko", "lxml", "pycdlib", "requests", "jinja2", "cryptography", "passlib", "oz.model"}
+TEMPLATE = """<template>
+  <name>{name}</name>
+  <os>
+    <name>{distro}</name>
+    <version>{version}</version>
+    <arch>{arch}</arch>
+    <install type="{kind}"><{kind}>{url}</{kind}></install>
+    <rootpw>{rootpw}</rootpw>
+  </os>
+  {rest}
+</template>
+"""
+
+
+def write_tdl(path: Path, **changes: str) -> Path:
+    values = {"name": "sample", "distro": "Debian", "version": "13", "arch": "x86_64", "kind": "iso"}
+    values |= {"url": "http://mirror.example/debian.iso", "rootpw": "S3cret-Word", "rest": ""}
+    path.write_text(TEMPLATE.format(**values | changes))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The programs find no oz.cfg of the user who runs the tests."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    monkeypatch.setenv("HOME", str(directory))
+    return directory
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+def events(stderr: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stderr.splitlines()]
+
+
+# ------------------------------------------------------------------ help and usage
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_quick_to_import_and_succeeds(program: str) -> None:
+    words = command(program, "-h")
+    done = subprocess.run([words[0], "-X", "importtime", *words[1:]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: {program} ")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not HEAVY & imported and "oz.cli" in imported
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_version(program: str) -> None:
+    done = run(program, "--version")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"{program} 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["oz-install"], "no template is named"),
+        (["oz-install", "--dryrun"], "did you mean --dry-run?"),
+        (["oz-install", "a.tdl", "b.tdl"], "2 templates are named, expected one"),
+        (["oz-install", "nosuch.tdl"], "nosuch.tdl: there is no such file"),
+        (["oz-install", "--output", "d", "a.tdl"], "--output goes with --dry-run"),
+        (["oz-install", "-i", "m.xml", "a.tdl"], "-i goes with -g"),
+        (["oz-install", "--format", "json", "a.tdl"], "--format goes with -g or --seal"),
+        (["oz-install", "--stop-after", "disk", "-u", "a.tdl"], "--stop-after goes without -u"),
+        (["oz-customize", "a.tdl"], "required: IMAGE-OR-XML"),
+        (["oz-generate-manifest"], "required: TDL, IMAGE-OR-XML"),
+        (["oz-cleanup-cache", "more"], "unrecognized arguments: more"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_usage_errors(words: list[str], message: str, tmp_path: Path) -> None:
+    done = run(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{words[0]}: ") and message in done.stderr and "  hint: " in done.stderr
+
+
+# ------------------------------------------------------------------ --check, and what a template asks for in vain
+
+
+def test_check_is_silent_about_good_templates() -> None:
+    done = run("oz-install", "--check", *EXAMPLES)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_check_has_a_line_for_each_error_of_each_template(tmp_path: Path) -> None:
+    unknown = write_tdl(tmp_path / "unknown.tdl", distro="Debianx")
+    newline = write_tdl(tmp_path / "new\nline.tdl", arch="amd64")
+    done = run("oz-install", "--check", ROOT / "tests/tdl/many-faults.tdl", EXAMPLES[0], "nosuch", unknown, newline)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[0].rpartition("/")[2] for line in lines] == [
+        *("many-faults.tdl:5", "many-faults.tdl:9", "many-faults.tdl:14"),
+        *("nosuch", "unknown.tdl:4", r"new\nline.tdl:6"),
+    ]
+    assert "the nearest names are Debian" in lines[4]
+
+
+def test_check_for_programs(tmp_path: Path) -> None:
+    done = run("oz-install", "--check", "--json", write_tdl(tmp_path / "t.tdl", arch="amd64"))
+    (event,) = events(done.stderr)
+    assert done.returncode == event["status"] == 2 and event["kind"] == "error" and "t.tdl:6: <arch>" in event["text"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "hint"),
+    [
+        ({"distro": "Debianx"}, 4, "the nearest names are Debian"),
+        ({"version": "3"}, 5, "Debian 13"),
+        ({"arch": "s390x"}, 6, "it can be on"),
+    ],
+)
+def test_a_guest_there_is_not(changes: dict[str, str], line: int, hint: str, config: Path, tmp_path: Path) -> None:
+    path = write_tdl(tmp_path / "t.tdl", **changes)
+    for words in (["oz-install", path], ["oz-customize", path, "x.xml"]):
+        done = run(words[0], "-c", config, *words[1:])
+        assert done.returncode == 4 and f"{path}:{line}: " in done.stderr and hint in done.stderr
+    assert not (tmp_path / "images").exists() and not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[paths]\noutputdir = /x\n", "did you mean output_dir?"),
+        ("[path]\n", "did you mean paths?"),
+        ("[libvirt]\nmemory = lots\n", "libvirt.memory 'lots'"),
+        (None, "there is no such file"),
+    ],
+)
+def test_a_wrong_config(text: str | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.cfg"
+    if text is not None:
+        path.write_text(text)
+    done = run("oz-install", "-c", "wrong.cfg", EXAMPLES[0], cwd=tmp_path)
+    assert done.returncode == 3 and message in done.stderr
+
+
+def test_a_medium_that_is_missing(config: Path, tmp_path: Path) -> None:
+    path = write_tdl(tmp_path / "t.tdl", url=f"file://{tmp_path}/no%20such.iso")
+    done = run("oz-install", "-c", config, path)
+    assert done.returncode == 5 and f"{tmp_path}/no such.iso" in done.stderr
+    assert not list((tmp_path / "images").iterdir()) or [p.name for p in (tmp_path / "images").iterdir()] == [
+        ".sample.lock"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-x", "."], "-x . is a directory"),
+        (["-x", "no/x.xml"], "there is no directory no"),
+        (["-g", "-i", "no/m.xml"], "there is no directory no"),
+        (["-p", "-s", "/tmp/"], "-s /tmp is a directory"),
+        (["-p", "-s", "/tmp/a.xml"], "has the name of what lies beside the disk"),
+        (["-p", "-s", "/tmp/a.oz"], "has the name of what lies beside the disk"),
+        (["-p", "-s", "/tmp/a", "-x", "/tmp/a"], "has the name of what lies beside the disk"),
+    ],
+)
+def test_a_result_that_has_no_place_is_refused_at_once(words: list[str], message: str, tmp_path: Path) -> None:
+    done = run("oz-install", *words, EXAMPLES[0], cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr
+
+
+# ------------------------------------------------------------------ --dry-run
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each example's plan, in a directory of its name; made without a PATH, so that nothing can be started."""
+    directory = tmp_path_factory.mktemp("plans")
+    config = write_config(directory)
+    for path in EXAMPLES:
+        words = command("oz-install", "-q", "-c", config, "--dry-run", "--output", directory / path.stem, path)
+        done = subprocess.run(
+            words, capture_output=True, text=True, env={"HOME": str(directory), "PATH": "/nonexistent"}
+        )
+        assert (done.returncode, done.stderr) == (0, ""), path
+        made = {str(each) for each in (directory / path.stem).rglob("*") if each.is_file()}
+        assert set(done.stdout.splitlines()) == made
+    assert not (directory / "images").exists() and not (directory / "data").exists()
+    return directory
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
+    directory = plans / path.stem
+    plan = json.loads((directory / "plan.json").read_text())
+    assert (directory / plan["install"]["answer_name"]).read_text() == plan["install"]["answer"]
+    edits = {edit["path"].lstrip("/") for edit in plan["install"]["edits"]}
+    edits |= {f"initrd/{name.lstrip('/')}" for name in plan["install"]["initrd_files"]}
+    boots = {f"domain-{number}.xml" for number, _ in enumerate(plan["install"]["boots"], 1)}
+    made = {str(each.relative_to(directory)) for each in directory.rglob("*") if each.is_file()}
+    assert made == {"plan.json", plan["install"]["answer_name"], "customize.sh", *edits, *boots} and edits and boots
+    subprocess.run(["sh", "-n", directory / "customize.sh"], check=True)
+    if shutil.which("virt-xml-validate"):
+        for name in boots:
+            judged = subprocess.run(["virt-xml-validate", directory / name], capture_output=True, text=True)
+            assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        tdl = write_tdl(tmp_path / "t.tdl", url=f"http://127.0.0.1:{server.getsockname()[1]}/debian.iso")
+        first, second = (run("oz-install", "-c", config, "--dry-run", tdl) for _ in range(2))
+        with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+            server.accept()
+    assert first.returncode == 0 and "planned from the release's documented layout" in first.stderr
+    assert first.stdout == second.stdout and json.loads(first.stdout)["install"]["answer_name"] == "preseed.cfg"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "oz.cfg", "t.tdl"]
+
+
+@pytest.mark.parametrize("kind", ["iso", "url"])
+def test_a_plan_holds_no_secret(kind: str, config: Path, tmp_path: Path) -> None:
+    plans = []
+    for word in ("S3cret-Word", "An0ther-Word"):
+        url = "http://mirror.example/debian"
+        tdl = write_tdl(tmp_path / "t.tdl", rootpw=word, kind=kind, url=url)
+        run("oz-install", "-c", config, "--dry-run", "--output", tmp_path / word, tdl)
+        plans.append({each.name: each.read_bytes() for each in (tmp_path / word).rglob("*") if each.is_file()})
+    assert plans[0] == plans[1] and "plan.json" in plans[0]
+    assert not any(b"S3cret-Word" in data for data in plans[0].values())
+
+
+def test_an_escaped_medium_is_looked_at(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "my cd.iso").write_bytes(bytes(100_000))
+    tdl = write_tdl(tmp_path / "t.tdl", url=f"file://{tmp_path}/my%20cd.iso")
+    done = run("oz-install", "-c", config, "--dry-run", tdl)
+    assert done.returncode == 5 and "my cd.iso" in done.stderr
+
+
+def test_the_customize_script_does_what_the_template_says(config: Path, tmp_path: Path) -> None:
+    target = tmp_path / "guest dir"
+    rest = f"""<files>
+      <file name="{target}/it's.txt">first
+  %s $HOME 'quoted' \\n</file>
+      <file name="{target}/binary" type="base64">AP/+AQ==</file>
+    </files>
+    <commands>
+      <command name="shell">printf '%s\\n' "$0" >/dev/null; echo "shell $((1 + 1))" >> "{target}/log"</command>
+      <command name="python">#!{sys.executable}
+import pathlib
+with pathlib.Path("{target}/log").open("a") as log: log.write("python\\n")</command>
+      <command name="fails">exit 7</command>
+      <command name="never">echo never >> "{target}/log"</command>
+    </commands>"""
+    tdl = write_tdl(tmp_path / "t.tdl", rest=rest)
+    run("oz-install", "-c", config, "--dry-run", "--output", tmp_path / "plan", tdl)
+    done = subprocess.run(["sh", tmp_path / "plan/customize.sh"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (7, "")
+    assert (target / "it's.txt").read_text().split("\n") == ["first", "  %s $HOME 'quoted' \\n"]
+    assert (target / "binary").read_bytes() == b"\0\xff\xfe\1"
+    assert (target / "log").read_text() == "shell 2\npython\n"
+
+
+def test_a_plan_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("oz-install", "-c", config, "--dry-run", "--output", tmp_path / "file", EXAMPLES[0])
+    assert done.returncode == 8 and f"cannot be written to {tmp_path}/file" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_dry_run_as_an_ordinary_user_without_a_home(plans: Path) -> None:
+    try:
+        done = run("oz-install", "-q", "--dry-run", EXAMPLES[0], user=pwd.getpwnam("nobody").pw_uid, extra_groups=[])
+    except PermissionError:
+        pytest.skip("nobody cannot run this Python")
+    if done.returncode and "Permission denied" in done.stderr:
+        pytest.skip("nobody cannot read this checkout")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_home_at_all(config: Path) -> None:
+    """A container's user that is in no database."""
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    words = command("oz-install", "-q", "--dry-run", "-c", config, EXAMPLES[0])
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    if os.geteuid() == 0:
+        done = subprocess.run(words, capture_output=True, text=True, env=environment, user=54321, extra_groups=[])
+        assert done.returncode in (1, 2, 3, 8) and ("set HOME" in done.stderr or "ermission" in done.stderr)
+
+
+# ------------------------------------------------------------------ streams, events, names
+
+
+def test_the_list_of_guests() -> None:
+    table, document = run("oz-install", "--list-guests"), run("oz-install", "--list-guests", "--json")
+    assert table.returncode == document.returncode == 0 and not table.stderr + document.stderr
+    rows = json.loads(document.stdout)
+    newest = next(row for row in rows if (row["distro"], row["version"]) == ("Debian", "13"))
+    assert newest["phases"] == ["install", "customize", "manifest"] and "x86_64" in newest["arches"]
+    assert len(table.stdout.splitlines()) == len(rows) + 1
+    assert all(row["version"] in line for row, line in zip(rows, table.stdout.splitlines()[1:], strict=True))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--list-guests"], ["--dry-run", str(EXAMPLES[0])]])
+@pytest.mark.parametrize("kind", ["full", "pipe"])
+def test_a_result_that_cannot_be_written(words: list[str], kind: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") if kind == "pipe" else Path("/dev/full").open("wb") as stdout:
+        done = subprocess.run(command("oz-install", "-q", *words), stdout=stdout, stderr=subprocess.PIPE, text=True)
+    why = "Broken pipe" if kind == "pipe" else "No space left on device"
+    assert (done.returncode, done.stderr) == (8, f"oz-install: the result cannot be written to stdout: {why}\n")
+
+
+@pytest.mark.parametrize(("closed", "status"), [(0, 0), (1, 8), (2, 0)])
+def test_a_closed_stream(closed: int, status: int, config: Path) -> None:
+    words = command("oz-install", "-c", config, "--dry-run", EXAMPLES[0])
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}<&-', "sh", *words], capture_output=True, text=True)
+    assert done.returncode == status
+    if closed == 1:
+        assert done.stderr.startswith("oz-install: stdout is closed")
+    else:
+        assert json.loads(done.stdout) and "Traceback" not in done.stderr
+
+
+def test_a_log_on_a_full_disk_ends_nothing(config: Path) -> None:
+    with Path("/dev/full").open("wb") as stderr:
+        words = command("oz-install", "-c", config, "-d4", "--dry-run", EXAMPLES[0])
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)
+
+
+def test_events_for_programs(config: Path, tmp_path: Path) -> None:
+    newer = write_tdl(tmp_path / "t.tdl", version="99")
+    done = run("oz-install", "--json", "-c", config, "--dry-run", "--output", tmp_path / "plan", newer)
+    warning, note = events(done.stderr)
+    assert (warning["kind"], warning["level"]) == ("log", "warning") and "newer than this Oz" in warning["text"]
+    assert note["kind"] == "note" and done.returncode == 0
+    assert str(tmp_path / "plan/plan.json") in json.loads(done.stdout)["files"]
+    done = run("oz-install", "--json", "-c", config, "nosuch.tdl")
+    (error,) = events(done.stderr)
+    assert error["status"] == done.returncode == 2 and error["hint"] and not done.stdout
+    done = run("oz-install", "--json", "--no-such-option")
+    assert events(done.stderr)[0]["status"] == done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "prefix"), [("0", ""), ("1", "WARNING: "), ("4", "oz WARNING: "), ("9", "oz WARNING: ")]
+)
+def test_log_levels(level: str, prefix: str, config: Path, tmp_path: Path) -> None:
+    newer = write_tdl(tmp_path / "t.tdl", version="99")
+    done = run("oz-install", "-q", "-d", level, "-c", config, "--dry-run", newer)
+    assert done.returncode == 0 and done.stderr.startswith(prefix) and bool(done.stderr) == bool(prefix)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "en_US.ISO-8859-1"])
+def test_names_of_files_in_any_locale(locale: str, config: Path, tmp_path: Path) -> None:
+    """Blanks, a newline, an umlaut, a byte that is no text: templates, oz.cfg and output are found and named."""
+    directory = tmp_path / os.fsdecode("a b\nc\u00e4\x1b".encode() + b"\xff")
+    directory.mkdir()
+    shutil.copy(config, directory / "my oz.cfg")
+    write_tdl(directory / "my t.tdl")
+    environment = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = command("oz-install", "-q", "--dry-run", "-c", "my oz.cfg", "--output", directory / "out put", "my t.tdl")
+    done = subprocess.run(words, capture_output=True, cwd=directory, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert os.fsencode(directory / "out put/plan.json") in done.stdout.split(b"/plan.json")[0] + b"/plan.json"
+    gone = subprocess.run(command("oz-install", directory / "no.tdl"), capture_output=True, env=environment)
+    assert gone.returncode == 2 and b"there is no such file" in gone.stderr and b"\x1b" not in gone.stderr
+
+
+# ------------------------------------------------------------------ --stop-after, signals
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """A template whose install tree, served here, has a kernel and an initrd of a few bytes."""
+    netboot = tmp_path / "tree/netboot/debian-installer/amd64"
+    netboot.mkdir(parents=True)
+    (netboot / "linux").write_bytes(b"kernel")
+    (netboot / "initrd.gz").write_bytes(b"initrd")
+    with serve(tmp_path / "tree") as port:
+        yield write_tdl(tmp_path / "net.tdl", kind="url", url=f"http://10.0.2.2:{port}/netboot")
+
+
+def test_stop_after(tree: Path, config: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    done = run("oz-install", "-q", "-c", config, "--stop-after", "media", tree)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{images}/sample.oz/initrd\n", "")
+    assert (images / "sample.oz/kernel").read_bytes() == b"kernel"
+    again = run("oz-install", "-q", "-c", config, "--stop-after", "disk", tree)
+    assert again.returncode == 2 and "give -p to replace it" in again.stderr
+    done = run("oz-install", "-c", config, "-p", "--json", "--stop-after", "disk", tree)
+    assert json.loads(done.stdout) == {"path": f"{images}/sample.dsk"}
+    assert (images / "sample.dsk").stat().st_size == 10 * 1024**3 and (images / "sample.xml").is_file()
+    assert {event["kind"] for event in events(done.stderr)} == {"begin", "end"}
+    assert "S3cret-Word" not in (images / "sample.oz/plan.json").read_text()
+    assert (images / "sample.oz").stat().st_mode & 0o777 == 0o700
+
+
+def test_names_that_the_user_chose(tree: Path, config: Path, tmp_path: Path) -> None:
+    """The XML may lie on another file system."""
+    other = Path("/dev/shm")
+    if not os.access(other, os.W_OK):
+        other = tmp_path
+    xml = other / f"oz-test-{os.getpid()}.xml"
+    try:
+        disk = tmp_path / "mine/web one.dsk"
+        done = run("oz-install", "-q", "-c", config, "-s", disk, "-x", xml, "--stop-after", "disk", tree)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{disk}\n", "")
+        assert f'file="{disk}"' in xml.read_text()
+        made = sorted(each.name for each in disk.parent.iterdir() if not each.name.endswith(".lock"))
+        assert made == ["web one.dsk", "web one.oz"]
+        assert [each.name for each in other.glob(f".{xml.name}*")] == []
+    finally:
+        xml.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def stalled(config: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """An installation that waits for a server that never answers, and the directory of its images."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        tdl = write_tdl(tmp_path / "t.tdl", url=f"http://127.0.0.1:{server.getsockname()[1]}/debian.iso")
+        server.settimeout(60)
+        words = command("oz-install", "--json", "-c", config, tdl)
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            connection, _ = server.accept()
+            with connection:
+                yield process, tmp_path / "images"
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_end_by_signal_leaves_nothing(
+    stalled: tuple[subprocess.Popen[bytes], Path], number: signal.Signals, status: int
+) -> None:
+    process, images = stalled
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    *_, last = events(stderr.decode())
+    assert process.returncode == last["status"] == status and "nothing half-made is left" in last["text"]
+    assert [each.name for each in images.iterdir() if not each.name.endswith(".lock")] == []
+
+
+def test_nohup_is_respected(config: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        tdl = write_tdl(tmp_path / "t.tdl", url=f"http://127.0.0.1:{server.getsockname()[1]}/debian.iso")
+        server.settimeout(60)
+        words = ["nohup", *command("oz-install", "-c", config, tdl)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            connection, _ = server.accept()
+            process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired, match="timed out"):
+                process.wait(timeout=0.5)
+            process.terminate()
+            process.communicate(timeout=60)
+            connection.close()
+    assert process.returncode == 143
+
+
+# ------------------------------------------------------------------ oz-cleanup-cache
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Path:
+    """The directory of two cached media, each with what is known of it."""
+    directory = tmp_path / "data/isos"
+    directory.mkdir(parents=True)
+    for name in ("0123456789abcdef-one.iso", "0123456789abcdef-two.iso"):
+        (directory / name).write_bytes(bytes(5000))
+        (directory / f"{name}.json").write_text("{}")
+    return directory
+
+
+def clean(config: Path, *words: str, answer: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command("oz-cleanup-cache", "-c", config, *words), input=answer or b"", capture_output=True)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\n", b"n\n", b"yess\n", b"\xff\n"])
+def test_cleaning_asks_and_takes_all_but_yes_for_no(answer: bytes, config: Path, cached: Path) -> None:
+    done = clean(config, answer=answer)
+    assert done.returncode == 0 and b"[y/N]" in done.stderr and done.stdout == b"nothing removed\n"
+    assert len(list(cached.iterdir())) == 4
+
+
+def test_cleaning_by_yes(config: Path, cached: Path) -> None:
+    done = clean(config, answer=b"Y\n")
+    assert (done.returncode, done.stdout) == (0, b"removed 2 of 2\n")
+    assert b"one.iso" in done.stderr and not list(cached.glob("*.iso*"))
+    assert clean(config, "-f").stdout == f"nothing is cached in {cached.parent}\n".encode()
+
+
+def test_cleaning_keeps_what_is_in_use(config: Path, cached: Path) -> None:
+    with (cached / "0123456789abcdef-two.iso").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        done = clean(config, "--force", "--json")
+    assert done.returncode == 0
+    result = json.loads(done.stdout)
+    assert [Path(path).name[-7:] for path in result["removed"]] == ["one.iso"]
+    assert [Path(path).name[-7:] for path in result["kept"]] == ["two.iso"]
+    assert any("two.iso" in event["text"] and "in use" in event["text"] for event in events(done.stderr.decode()))
+
+
+def test_cleaning_for_programs_asks_nothing(config: Path, cached: Path) -> None:
+    done = clean(config, "--json")
+    (event,) = events(done.stderr.decode())
+    assert (done.returncode, event["hint"]) == (2, "give -f as well") and len(list(cached.glob("*.iso"))) == 2
+
+
+def test_cleaning_quietly(config: Path, cached: Path) -> None:
+    done = clean(config, "-q", "-f")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"removed 2 of 2\n", b"")
+
+
+# ------------------------------------------------------------------ images to work on
+
+DISK = "<domain><name>a</name><os><type arch='x86_64'>hvm</type></os><memory>1</memory>{}</domain>"
+
+
+@pytest.mark.parametrize("program", ["oz-customize", "oz-generate-manifest"])
+@pytest.mark.parametrize(
+    ("text", "status", "message"),
+    [
+        ("<domain", 2, "not a domain XML"),
+        ("<other/>", 2, "the root element is <other>"),
+        (DISK.format(""), 2, "no <disk>"),
+        (DISK.format("<devices><disk><source file='/no/such.dsk'/></disk></devices>"), 2, "/no/such.dsk"),
+        (DISK.format("<devices><disk><source file='rel.dsk'/></disk></devices>"), 2, "not an absolute path"),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>" + DISK.format("&b;"), 2, "DOCTYPE"),
+        (None, 2, "cannot be read"),
+        ("", 2, "nothing opens"),
+    ],
+    ids=["broken", "other", "no-disk", "gone", "relative", "doctype", "missing", "no-credential"],
+)
+def test_an_image_that_is_none(
+    program: str, text: str | None, status: int, message: str, config: Path, tmp_path: Path
+) -> None:
+    """The last is an image, but nothing opens it."""
+    image = tmp_path / "image.xml"
+    if text is not None:
+        image.write_text(text or "\0" * 512)
+    tdl = tmp_path / "t.tdl"
+    tdl.write_text(EXAMPLES[0].read_text())
+    done = run(program, "-q", "-c", config, tdl, image)
+    assert (done.returncode, done.stdout) == (status, "") and message in done.stderr and "  hint: " in done.stderr
+    assert not list(tmp_path.glob(".*partial"))
+
+
+@pytest.mark.parametrize("program", ["oz-customize", "oz-generate-manifest"])
+@pytest.mark.parametrize("by_xml", [False, True])
+def test_an_image_with_a_backing_file_is_refused(program: str, by_xml: bool, config: Path, tmp_path: Path) -> None:
+    """Whoever made it would read the host's files through us."""
+    image = tmp_path / "image.qcow2"
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(1024**2))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", secret, "-F", "raw", image], check=True)
+    named = image
+    if by_xml:
+        named = tmp_path / "image.xml"
+        disk = f"<devices><disk><driver type='qcow2'/><source file='{image}'/></disk></devices>"
+        named.write_text(DISK.format(disk))
+    done = run(program, "-q", "-c", config, write_tdl(tmp_path / "t.tdl"), named)
+    assert done.returncode == 8 and "backing file" in done.stderr and "qemu-img convert" in done.stderr
+
+
+def test_a_key_that_is_missing(config: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.dsk"
+    image.write_bytes(bytes(512))
+    done = run("oz-customize", "-q", "-c", config, "--ssh-key", "no key", write_tdl(tmp_path / "t.tdl"), image)
+    assert done.returncode == 2 and "the ssh key no key" in done.stderr
+
+
+# ------------------------------------------------------------------ installed by pip
+
+
+def test_installed_by_pip(tmp_path: Path) -> None:
+    """Templates, grammar and type marker come along; the programs run from anywhere."""
+    source, wheels, venv = tmp_path / "source", tmp_path / "wheels", tmp_path / "venv"
+    skipped = shutil.ignore_patterns("build", ".venv", ".git", "tests", "*.egg-info", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, source, ignore=skipped)
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-index"]
+    subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, source], check=True)
+    (wheel,) = wheels.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = [path for path in (ROOT / "oz").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {str(path.relative_to(ROOT)) for path in wanted} <= names and {"oz/py.typed", "oz/tdl.rng"} <= names
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    subprocess.run([*pip, "--python", venv / "bin/python", "install", *offline, wheel], check=True)
+    libraries = next(path for path in sys.path if path.endswith("-packages"))
+    environment = {**os.environ, "PYTHONPATH": libraries}
+    for program in PROGRAMS:
+        done = subprocess.run([venv / "bin" / program, "--help"], cwd=tmp_path, capture_output=True, env=environment)
+        assert done.returncode == 0 and done.stdout.startswith(b"usage"), done.stderr
+    words = [venv / "bin/oz-install", "-q", "--dry-run", EXAMPLES[0]]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, env=environment)
+    assert done.returncode == 0 and json.loads(done.stdout), done.stderr
