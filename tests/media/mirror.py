@@ -16,6 +16,8 @@ from running import BuildError, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SITE_VARIABLE = "OZ_DEBIAN_MIRROR"
+OTHER_NAME = "stable"
+"""Under which a mirror serves the suite too, while it is the current one."""
 
 
 def find_mirror() -> str:
@@ -68,12 +70,27 @@ class Mirror:
         return run(["apt-get", "-q", *options, *words], directory=directory, what=what)
 
     def update(self) -> None:
-        """Fetch the suite's package lists: of the archive and of the installer's components."""
+        """Fetch the suite's package lists: of the archive and of the installer's components. Raises BuildError.
+
+        A mirror in the middle of a point release, or behind a cache, may serve one name of the suite with a list of
+        components that its Release file does not vouch for, and another name of it whole.
+        """
         for name in ("state/lists/partial", "cache/archives/partial", "debs/partial", "udebs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         (self.directory / "status").write_bytes(b"")
+        try:
+            self._update(installer_suite=self.suite)
+        except BuildError:
+            try:
+                self._update(installer_suite=OTHER_NAME)
+            except BuildError:
+                # its own message is about the name that counts
+                self._update(installer_suite=self.suite)
+
+    def _update(self, *, installer_suite: str) -> None:
+        source = f"deb [signed-by={KEYRING}] {self.url}"
         (self.directory / "sources.list").write_text(
-            f"deb [signed-by={KEYRING}] {self.url} {self.suite} main main/debian-installer\n"
+            f"{source} {self.suite} main\n{source} {installer_suite} main/debian-installer\n"
         )
         self._apt(
             "update",
@@ -81,17 +98,16 @@ class Mirror:
             "APT::Update::Error-Mode=any",
             what=f"the mirror {self.url} of this host's apt sources cannot be used (is the network up?)",
         )
+        found = self._index_field("main/debian-installer", "$(CODENAME)")
+        if found != self.suite:
+            raise BuildError(f"{self.url}: {installer_suite} is {found} today, not {self.suite}")
 
     def _index(self, component: str) -> Path:
-        target = self._apt(
-            "indextargets",
-            "--format",
-            "$(FILENAME)",
-            "Created-By: Packages",
-            f"Component: {component}",
-            what="reading the package lists",
-        )
-        return Path(target.decode().strip())
+        return Path(self._index_field(component, "$(FILENAME)"))
+
+    def _index_field(self, component: str, field: str) -> str:
+        words = ["--format", field, "Created-By: Packages", f"Component: {component}"]
+        return self._apt("indextargets", *words, what="reading the package lists").decode().strip()
 
     def _read_index(self, component: str) -> bytes:
         return run(["/usr/lib/apt/apt-helper", "cat-file", self._index(component)], what="reading a package list")
