@@ -10,7 +10,7 @@ The floors of the house, ground first; a module imports only from floors below i
 5. session, install, customize, manifest    the phases, where plans are carried out
 6. cli                                  arguments, logging, exit status
 
-Read model.py first, then install.py.
+Read model first, then install.py.
 """
 
 __version__ = "0.1.0"

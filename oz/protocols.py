@@ -1,4 +1,4 @@
-"""What the phases need of a running guest and of time, whoever provides it: the other half of model.py.
+"""What the phases need of a running guest and of time, whoever provides it: the other half of model.
 
 Besides the real ones in oz/host, tests have a domain that follows a script and a clock of their own.
 """

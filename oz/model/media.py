@@ -1,0 +1,85 @@
+"""Install media: what is fetched, what was found on them, what is changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from oz.model.template import Checksum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootImage:
+    """One El Torito entry: where a firmware finds its boot loader."""
+
+    platform: Literal["bios", "efi", "other"]
+    emulation: Literal["none", "floppy", "hard-disk"]
+    lba: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """What was found on an install medium. Paths are absolute: Rock Ridge names, else Joliet, else ISO 9660
+    in lower case without version."""
+
+    path: Path | None
+    """None for a medium that a dry run assumes."""
+    size_bytes: int = 0
+    volume_id: str = ""
+    system_id: str = ""
+    publisher_id: str = ""
+    application_id: str = ""
+    volume_size_bytes: int = 0
+    boot_images: tuple[BootImage, ...] = ()
+    paths: frozenset[str] = frozenset()
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """The files the plan asked to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One thing to download (or to use where it lies), and what it will serve as."""
+
+    role: Literal["iso", "kernel", "initrd", "floppy"]
+    url: str
+    checksum: Checksum | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaPlan:
+    fetches: tuple[Fetch, ...]
+    read: tuple[str, ...] = ()
+    """Files of the medium the guest wants to see when it plans the installation; missing ones are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediumEdit:
+    """A file of the medium to be replaced or added (its directories too)."""
+
+    path: str
+    content: bytes | Path
+    in_efi_image: bool = False
+    """The path is one inside the FAT file system of the EFI boot image, not of the ISO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """Bytes to be written at an offset of a medium's image: `data`, or all of a large file on this host."""
+
+    offset: int
+    data: bytes = b""
+    source: Path | None = None
+    source_bytes: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.offset + (self.source_bytes if self.source else len(self.data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaster:
+    """An edited medium as what differs from the original: patches, sorted and apart, and the new length."""
+
+    size_bytes: int
+    patches: tuple[Patch, ...]
