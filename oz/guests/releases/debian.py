@@ -1,8 +1,4 @@
-"""THE TABLE: every release, and at which release each fact became true.
-
-A version is one more word in a tuple, an end of life, and whatever is new about it. Facts without a word about their
-source are this table's own choice.
-"""
+"""Debian's releases."""
 
 from oz.guests.base import Release, SystemFacts
 from oz.guests.debian import Debian
@@ -10,8 +6,6 @@ from oz.guests.debianfacts import DebianFacts
 from oz.guests.timeline import timeline
 
 _MIB = 1024**2
-
-# ------------------------------------------------------------------ Debian
 
 # Codenames and last days, those of LTS included: https://wiki.debian.org/DebianReleases.
 _DEBIAN = {
@@ -174,7 +168,3 @@ RELEASES: tuple[Release, ...] = tuple(
     )
     for version, (codename, end_of_life) in _DEBIAN.items()
 )
-"""Oldest first within a distribution."""
-
-DISTRO_ALIASES: dict[str, str] = {}
-"""Other names a template may use, to the distribution they mean."""

@@ -1,4 +1,4 @@
-"""Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
+"""apt and dpkg, from lenny's to today's."""
 
 import re
 import shlex
@@ -8,66 +8,9 @@ from typing import Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from oz.errors import GuestError, TdlError, UnsupportedError
-from oz.model import Action, Content, InstalledPackage, Package, PutFile, Repository, RunCommand, Tdl
+from oz.guests.packages.manager import PackageManager, run, where_repository
+from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 from oz.render import render
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageManager:
-    prepare: Callable[[Tdl], tuple[Action, ...]]
-    """What must be there before the template's repositories can be read."""
-    add_repository: Callable[[Tdl, Repository, str], tuple[Action, ...]]
-    """Template, repository and the release's codename to what makes the repository known."""
-    remove_repository: Callable[[Repository], Action]
-    refresh_command: str
-    """Reads the lists of all repositories again."""
-    install_command: str
-    """Takes package names after it."""
-    only_from: str
-    """Words that make the install command use one repository alone; {file} is its file."""
-    repository_file: str
-    """Where a repository is written; {name} is its name."""
-    clean_command: str
-    list_command: str
-    parse: Callable[[str], tuple[InstalledPackage, ...]]
-
-    def install(self, tdl: Tdl) -> tuple[Action, ...]:
-        """The template's packages: one command for all that ask for nothing special, then one for each other."""
-        if not tdl.packages:
-            return ()
-        plain = [package for package in tdl.packages if package.repository is None and package.arguments is None]
-        special = [package for package in tdl.packages if package not in plain]
-        scripts = []
-        if any(package.repository is None for package in tdl.packages):
-            scripts.append(("refresh the package lists", self.refresh_command))
-        if plain:
-            scripts.append(("install packages", self._install_script(tdl, plain)))
-        scripts += [(f"install {package.name}", self._install_script(tdl, [package])) for package in special]
-        scripts.append(("remove downloaded packages", self.clean_command))
-        return tuple(_run(label, script) for label, script in scripts)
-
-    def _install_script(self, tdl: Tdl, chosen: list[Package]) -> str:
-        words = shlex.split(self.install_command)
-        first = chosen[0]
-        if first.repository is not None:
-            if first.repository not in {repository.name for repository in tdl.repositories}:
-                where = tdl.where(f"packages/package[{tdl.packages.index(first) + 1}]")
-                raise TdlError(
-                    f"{where}: package {first.name} names the repository {first.repository!r}, "
-                    "which the template does not have",
-                    hint="add it under <repositories>",
-                )
-            words += shlex.split(self.only_from.format(file=self.repository_file.format(name=first.repository)))
-        if first.arguments is not None:
-            words += shlex.split(first.arguments)
-        return shlex.join([*words, "--", *(package.name for package in chosen)])
-
-
-def _run(label: str, script: str) -> RunCommand:
-    return RunCommand(label=label, script=Content(data=f"{script}\n".encode()))
-
-
-# ------------------------------------------------------------------ apt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +56,7 @@ def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _
     release's own by default, and one that ends in a slash is a directory without components (sources.list(5))."""
 
     def refuse(reason: str, hint: str) -> NoReturn:
-        raise TdlError(f"{_where(tdl, repository)}: repository {repository.name}: {reason}", hint=hint)
+        raise TdlError(f"{where_repository(tdl, repository)}: repository {repository.name}: {reason}", hint=hint)
 
     form = f'write it as "deb http://host/debian {codename} main"'
     line = re.fullmatch(r"(?:deb\s+)?(?:\[(.*?)\]\s*)?(.*)", repository.url.strip())
@@ -148,10 +91,6 @@ def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _
     return _AptSource(url=url, suite=suite, components=components, architectures=architectures, login=login)
 
 
-def _where(tdl: Tdl, repository: Repository) -> str:
-    return tdl.where(f"repositories/repository[{tdl.repositories.index(repository) + 1}]")
-
-
 def _prepare_apt(apt: _Apt) -> Callable[[Tdl], tuple[Action, ...]]:
     def prepare(tdl: Tdl) -> tuple[Action, ...]:
         """What https needs, from the sources that the image has: a minimal system has no certificates."""
@@ -164,7 +103,7 @@ def _prepare_apt(apt: _Apt) -> Callable[[Tdl], tuple[Action, ...]]:
         script = (
             f"dpkg -s {words} >/dev/null 2>&1 || {{ apt-get -q update && {_APT_INSTALL} -- {words} && apt-get clean; }}"
         )
-        return (_run("install what https repositories need", script),)
+        return (run("install what https repositories need", script),)
 
     return prepare
 
@@ -189,11 +128,11 @@ def _add_apt_repository(apt: _Apt) -> Callable[[Tdl, Repository, str], tuple[Act
         if key is not None:
             actions.insert(0, PutFile(path=key_path, content=key))
             if apt.keys == "ring":
-                actions.append(_run(f"trust the key of {name}", f"apt-key add {shlex.quote(key_path)}"))
+                actions.append(run(f"trust the key of {name}", f"apt-key add {shlex.quote(key_path)}"))
             elif apt.keys == "parts":
-                actions.append(_run(f"trust the key of {name}", _add_keyring(key_path, _apt_keyring(name))))
+                actions.append(run(f"trust the key of {name}", _add_keyring(key_path, _apt_keyring(name))))
             elif key.data is None:
-                actions.append(_run(f"name the key of {name}", _name_key(key_path, file.path)))
+                actions.append(run(f"name the key of {name}", _name_key(key_path, file.path)))
         if source.login is not None:
             actions.insert(
                 0, PutFile(path=_apt_login_file(name), content=Content(data=source.login.encode()), mode=0o600)
@@ -206,7 +145,7 @@ def _add_apt_repository(apt: _Apt) -> Callable[[Tdl, Repository, str], tuple[Act
             f"apt-get -q update -o Dir::Etc::SourceList={file.path} -o Dir::Etc::SourceParts=- "
             "-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any"
         )
-        actions.append(_run(f"read repository {name}", check))
+        actions.append(run(f"read repository {name}", check))
         return tuple(actions)
 
     return add
@@ -217,13 +156,13 @@ def _check_signature(apt: _Apt, tdl: Tdl, repository: Repository, codename: str,
     own_suite = re.fullmatch(rf"{re.escape(codename)}([-/].+)?|(old)*stable([-/].+)?", suite)
     if repository.signed and repository.key is None and not own_suite:
         raise TdlError(
-            f"{_where(tdl, repository)}: repository {repository.name} is signed, "
+            f"{where_repository(tdl, repository)}: repository {repository.name} is signed, "
             f"but its suite {suite!r} is not one of the release's own, so its key is needed",
             hint='add <key> with its URL or text, or signed="no" if it has no signature',
         )
     if not repository.signed and apt.keys != "signed-by":
         raise UnsupportedError(
-            f"{_where(tdl, repository)}: the apt of this release cannot take one "
+            f"{where_repository(tdl, repository)}: the apt of this release cannot take one "
             f"unsigned repository alone, as {repository.name} would be",
             hint="sign it, and give its <key>",
         )
@@ -283,7 +222,7 @@ def _remove_apt_repository(apt: _Apt) -> Callable[[Repository], Action]:
         script = shlex.join(["rm", "-f", *paths])
         if apt.keys == "ring" and repository.key is not None:
             script = f"{_forget_keys(keys)}\n{script}"
-        return _run(f"remove repository {name}", script)
+        return run(f"remove repository {name}", script)
 
     return remove
 

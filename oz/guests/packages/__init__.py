@@ -1,0 +1,9 @@
+"""Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
+
+from oz.guests.packages import apt
+from oz.guests.packages.manager import PackageManager
+
+MANAGERS: dict[str, PackageManager] = {**apt.MANAGERS}
+"""By the name that a release's facts give."""
+
+__all__ = ["MANAGERS", "PackageManager"]

@@ -1,0 +1,14 @@
+"""THE TABLE: every release, and at which release each fact became true. A module for each family.
+
+A version is one more word in a tuple, an end of life, and whatever is new about it. Facts without a word about their
+source are this table's own choice.
+"""
+
+from oz.guests.base import Release
+from oz.guests.releases import debian
+
+RELEASES: tuple[Release, ...] = (*debian.RELEASES,)
+"""Oldest first within a distribution."""
+
+DISTRO_ALIASES: dict[str, str] = {}
+"""Other names a template may use, to the distribution they mean."""
