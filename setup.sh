@@ -12,9 +12,12 @@ fail() {
 }
 
 install_packages() {
-  local purposes=" $* " missing=() name purpose _
-  while read -r name purpose _; do
-    [[ -z $name || $name == '#'* || $purposes != *" $purpose "* ]] && continue
+  # As a pattern: one of those asked for among those of a line, such as run,media.
+  local asked missing=() name purposes _
+  asked=$(IFS='|'; echo ",($*),")
+  while read -r name purposes _; do
+    [[ -z $name || $name == '#'* ]] && continue
+    [[ ",$purposes," =~ $asked ]] || continue
     [[ $(dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | head -n 1) == installed ]] || missing+=("$name")
   done <debian-packages.txt
   ((${#missing[@]})) || return 0

@@ -80,7 +80,7 @@ def write_plan(directory: Path, tdl: Tdl, guest: Guest, config: Config, settings
     """Write plan.json, the answer file, the edited boot files, domain-N.xml and customize.sh; the files made.
 
     Boot files have their path on the medium; those in its EFI boot image lie below efi-image, those that are added
-    to an initrd below initrd.
+    to an initrd below initrd, those of a floppy below floppy, those of a second CD below seed.
     Plans only: nothing is downloaded or started. Raises HostError where DIRECTORY cannot be written.
     """
     media, plan = plan_dry(tdl, guest, settings)
@@ -95,6 +95,9 @@ def write_plan(directory: Path, tdl: Tdl, guest: Guest, config: Config, settings
             files[("efi-image/" if edit.in_efi_image else "") + edit.path.lstrip("/")] = edit.content
     for name, data in plan.initrd_files.items():
         files[f"initrd/{name.lstrip('/')}"] = data
+    for directory_name, made in (("floppy", plan.floppy), ("seed", plan.seed)):
+        for name, data in made.files.items() if made else ():
+            files[f"{directory_name}/{name.lstrip('/')}"] = data
     for number, boot in enumerate(plan.boots, 1):
         machine = dry_machine(tdl, plan, boot, config, settings)
         files[f"domain-{number}.xml"] = domain_xml(machine).encode()
@@ -128,11 +131,23 @@ def dry_machine(tdl: Tdl, plan: InstallPlan, boot: Boot, config: Config, setting
         network=settings.network,
         rng=settings.rng,
         disk=Drive(path=work / "disk", format="qcow2" if settings.image_format == "qcow2" else "raw"),
-        cdroms=(Drive(path=work / "medium.qcow2", format="qcow2"),) if tdl.install_type == "iso" else (),
+        cdroms=_dry_cdroms(tdl, plan, work),
+        floppy=Drive(path=work / "floppy.img") if plan.floppy else None,
         kernel=kernel,
         boot_device="hd" if boot.device == "kernel" else boot.device,
         nvram=work / "oz" / "vars.fd" if plan.hardware.firmware == "efi" else None,
     )
+
+
+def _dry_cdroms(tdl: Tdl, plan: InstallPlan, work: Path) -> tuple[Drive, ...]:
+    drives = []
+    if plan.edits:
+        drives.append(Drive(path=work / "medium.qcow2", format="qcow2"))
+    elif tdl.install_type == "iso":
+        drives.append(Drive(path=_local_medium(tdl) or work / "medium.iso"))
+    if plan.seed:
+        drives.append(Drive(path=work / "seed.iso"))
+    return tuple(drives)
 
 
 _PREAMBLE = """#!/bin/sh

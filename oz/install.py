@@ -96,7 +96,8 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     if stop_after == "media":
         return _publish_media(boot_files, plan, access, names, build, clock.monotonic() - start)
     with step("Create the disk"):
-        disk.create(machine.disk.path, tdl.disk_bytes, machine.disk.format)
+        drive = machine.disk
+        disk.create(drive.path, tdl.disk_bytes, drive.format, has_partition_table=plan.has_partition_table)
     if stop_after != "disk":
         host_keys = _run_installer(plan, machine, boot_files, access, build)
         access = replace(access, host_keys=host_keys)
@@ -188,6 +189,7 @@ def _run_installer(
                 limit_s=plan.limit_s,
                 inactivity_s=build.config.inactivity_s or plan.inactivity_s,
                 clock=RealClock(),
+                ends=boot.ends,
             )
             if is_last:
                 _demand_marker(read_marks(lines), access, machine.name, RealClock().monotonic() - start_s)
@@ -198,7 +200,7 @@ def _demand_marker(marks: Marks, access: Access, name: str, seconds: float) -> N
     if access.nonce in marks.nonces:
         return
     said = "with a wrong marker" if marks.nonces else "without its marker"
-    raise InstallError(f"{name}: the installer powered off after {seconds:.0f} s {said}: it did not finish")
+    raise InstallError(f"{name}: the installer ended after {seconds:.0f} s {said}: it did not finish")
 
 
 def _booting(machine: Machine, boot: Boot, boot_files: BootFiles, number: int, build: Build) -> Machine:
@@ -206,7 +208,8 @@ def _booting(machine: Machine, boot: Boot, boot_files: BootFiles, number: int, b
     root = build.journal.root
     return replace(
         machine,
-        cdroms=(boot_files.medium,) if boot_files.medium else (),
+        cdroms=boot_files.cdroms,
+        floppy=boot_files.floppy,
         kernel=boot_files.kernel if boot.device == "kernel" else None,
         boot_device="hd" if boot.device == "kernel" else boot.device,
         console_socket=root / f"console{number}",

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from oz import cpio
 from oz.build import Build, make_directory
-from oz.host import cache, disk, fetch, iso
-from oz.model import Drive, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit
+from oz.host import cache, disk, fetch, initrd, iso
+from oz.model import Drive, Floppy, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit, Seed
 from oz.progress import note, step
 
 USER_NETWORK_HOST = "10.0.2.2"
@@ -19,10 +18,17 @@ USER_NETWORK_HOST = "10.0.2.2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootFiles:
-    """What the installer boots from: an edited medium, or a kernel and an initrd."""
+    """What the installer boots from and reads: a medium, edited or as it is, a kernel and an initrd, a floppy, and
+    a second CD."""
 
     medium: Drive | None = None
     kernel: Kernel | None = None
+    floppy: Drive | None = None
+    seed: Drive | None = None
+
+    @property
+    def cdroms(self) -> tuple[Drive, ...]:
+        return tuple(drive for drive in (self.medium, self.seed) if drive)
 
 
 def fetch_media(media: MediaPlan, build: Build) -> Mapping[str, Path]:
@@ -69,39 +75,67 @@ def inspect(files: Mapping[str, Path], media: MediaPlan, build: Build) -> Medium
 def remaster(
     plan: InstallPlan, medium: Medium | None, files: Mapping[str, Path], build: Build, *, as_iso: bool
 ) -> BootFiles:
-    """Put the answer file, and what else the plan changes, onto the medium or into the initrd.
+    """Put the answer file, and what else the plan changes, where the installer finds it: onto the medium, into the
+    initrd, on a floppy, on a second CD.
 
     An edited medium is an overlay on the original, or with `as_iso` a whole ISO.
     """
-    if medium is None or medium.path is None:
-        return BootFiles(kernel=_append_to_initrd(plan, files, build.work))
+    edits = [*plan.edits, *_extras(build)]
+    drive = None
+    if medium is not None and medium.path is not None:
+        drive = Drive(path=medium.path)
+        if edits or as_iso:
+            drive = _edit_medium(medium, medium.path, edits, build, as_iso=as_iso)
+    return BootFiles(
+        medium=drive,
+        kernel=_plan_kernel(plan, files, build.work) if plan.command_line is not None else None,
+        floppy=_make_floppy(plan.floppy, medium, files, build.work) if plan.floppy else None,
+        seed=_make_seed(plan.seed, build.work) if plan.seed else None,
+    )
+
+
+def _edit_medium(medium: Medium, original: Path, edits: list[MediumEdit], build: Build, *, as_iso: bool) -> Drive:
     form: Literal["raw", "qcow2"] = "raw" if as_iso else "qcow2"
     out = build.work / ("medium.iso" if as_iso else "medium.qcow2")
-    edits = [*plan.edits, *_extras(build)]
     with step("Remaster the medium"):
-        disk.apply_patches(medium.path, iso.remaster(medium, edits), out, format=form)
-    return BootFiles(medium=Drive(path=out, format=form))
+        disk.apply_patches(original, iso.remaster(medium, edits), out, format=form)
+    return Drive(path=out, format=form)
+
+
+def _plan_kernel(plan: InstallPlan, files: Mapping[str, Path], work: Path) -> Kernel:
+    with step("Add the answer file to the initrd"):
+        made = initrd.add_files(files["initrd"], plan.initrd_files, work / "initrd", format=plan.initrd_format)
+    return Kernel(kernel=files["kernel"], initrd=made, command_line=plan.command_line or "")
+
+
+def _make_floppy(plan: Floppy, medium: Medium | None, files: Mapping[str, Path], work: Path) -> Drive:
+    base = None
+    if plan.base == "fetched":
+        base = files["floppy"].read_bytes()
+    elif plan.base == "boot-image":
+        assert medium is not None
+        base = iso.read_floppy_boot_image(medium)
+    with step("Make the floppy"):
+        return Drive(path=iso.floppy(plan.files, work / "floppy.img", base=base))
+
+
+def _make_seed(plan: Seed, work: Path) -> Drive:
+    with step("Make the second CD"):
+        return Drive(path=iso.seed(plan.label, plan.files, work / "seed.iso"))
 
 
 def keep_beside(boot_files: BootFiles, build: Build) -> None:
-    """Keep what the installer booted from in NAME.oz: for booting it again by hand."""
+    """Keep what was made for the installer in NAME.oz: for booting it again by hand."""
     beside = build.work / "oz"
-    if boot_files.medium:
+    if boot_files.medium and boot_files.medium.path.parent == build.work:
         disk.copy(boot_files.medium, beside / boot_files.medium.path.name)
+    for small in (boot_files.floppy, boot_files.seed):
+        if small:
+            shutil.copyfile(small.path, beside / small.path.name)
     if boot_files.kernel:
         shutil.copyfile(boot_files.kernel.kernel, beside / "kernel")
         shutil.copyfile(boot_files.kernel.initrd, beside / "initrd")
         (beside / "command_line").write_text(boot_files.kernel.command_line + "\n")
-
-
-def _append_to_initrd(plan: InstallPlan, files: Mapping[str, Path], work: Path) -> Kernel:
-    with step("Add the answer file to the initrd"):
-        initrd = work / "initrd"
-        shutil.copyfile(files["initrd"], initrd)
-        with initrd.open("ab") as file:
-            # the kernel looks for the next archive at a multiple of four bytes
-            file.write(bytes(-initrd.stat().st_size % 4) + cpio.archive(plan.initrd_files))
-    return Kernel(kernel=files["kernel"], initrd=initrd, command_line=plan.command_line or "")
 
 
 def _extras(build: Build) -> list[MediumEdit]:

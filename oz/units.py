@@ -5,6 +5,7 @@ import re
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+TIB = 1024**4
 EIB = 1024**6
 
 _LETTERS = "kmgtpe"

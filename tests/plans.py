@@ -1,9 +1,9 @@
 """Templates and plans to look at: the samples of the tests about guests."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from oz.errors import UnsupportedError
 from oz.guests import all_releases, guest_for
 from oz.guests.base import Guest
 from oz.host.access import placeholder_access
@@ -12,6 +12,7 @@ from oz.model import Access, Action, InstallPlan, PutFile, RunCommand, Settings,
 VERSIONS = tuple(row.version for row in all_releases() if row.distro == "Debian")
 SETTINGS = Settings(memory_bytes=64 * 1024**2)
 """So little memory that each release's own need shows."""
+FIRMWARES: tuple[Literal["bios", "efi"], ...] = ("bios", "efi")
 BASE_URLS = {"iso": "file:///media/install.iso", "url": "http://mirror.example/debian"}
 
 
@@ -40,28 +41,51 @@ def sample_plan(tdl: Tdl, settings: Settings = SETTINGS) -> InstallPlan:
     return guest.plan_install(tdl, medium, sample_access(guest), settings)
 
 
-def all_samples() -> list[tuple[str, str, str, str]]:
-    """Version, architecture, install type and firmware of everything that can be planned."""
+def all_samples() -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
+    """Those of Debian."""
+    return list(samples("Debian"))
+
+
+def samples(distro: str) -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
+    """Version, architecture, install type and firmware of everything of a distribution that can be planned."""
     return [
         (row.version, arch, install_type, firmware)
         for row in all_releases()
+        if row.distro == distro
         for arch in row.arches
         for install_type in row.install_types
-        for firmware in ("bios", "efi")
-        if firmware == ("efi" if arch == "aarch64" else "bios") or (arch == "x86_64" and int(row.version) >= 7)
+        for firmware in FIRMWARES
+        if can_be_planned(sample_tdl(row.version, arch, install_type, distro=distro), Settings(firmware=firmware))
     ]
+
+
+def can_be_planned(tdl: Tdl, settings: Settings) -> bool:
+    try:
+        guest_for(tdl).plan_hardware(tdl, settings)
+    except UnsupportedError:
+        return False
+    return True
 
 
 def plan_texts(plan: InstallPlan) -> dict[str, str]:
     """A plan as files: the answer, what goes on the medium or into the initrd, and the rest in `plan`."""
     files = {plan.answer_name: plan.answer}
-    contents: Mapping[str, object] = {**{edit.path: edit.content for edit in plan.edits}, **plan.initrd_files}
+    contents: dict[str, object] = {
+        ("efi" if edit.in_efi_image else "") + edit.path: edit.content for edit in plan.edits
+    }
+    contents |= plan.initrd_files
+    for name, made in (("floppy", plan.floppy), ("seed", plan.seed)):
+        contents |= {f"{name}/{path.lstrip('/')}": data for path, data in made.files.items()} if made else {}
     for path, content in contents.items():
         assert isinstance(content, bytes)
         if content.decode() != plan.answer:
             files[path.lstrip("/").replace("/", "_")] = content.decode()
     rest = [f"command line: {plan.command_line}"] if plan.command_line else []
-    rest += [f"boot: {boot.device}, reboots {boot.reboots}" for boot in plan.boots]
+    rest += [f"boot: {boot.device}, reboots {boot.reboots}, ends with {boot.ends}" for boot in plan.boots]
+    rest += [f"initrd format: {plan.initrd_format}"] if plan.initrd_format != "cpio" else []
+    rest += [f"floppy: {plan.floppy.base}"] if plan.floppy else []
+    rest += [f"seed: {plan.seed.label}"] if plan.seed else []
+    rest += ["partition table: empty"] if plan.has_partition_table else []
     rest += [f"{name}: {value}" for name, value in dataclasses.asdict(plan.hardware).items()]
     rest += [f"limit_s: {plan.limit_s}", f"inactivity_s: {plan.inactivity_s}"]
     return {**files, "plan": "\n".join(rest) + "\n"}

@@ -1,6 +1,7 @@
 """Disk images by the real qemu-img and qemu-io."""
 
 import hashlib
+import json
 import os
 import random
 import resource
@@ -82,6 +83,15 @@ def test_create(format: str, tmp_path: Path) -> None:
     assert 64 * MIB <= told.virtual_bytes < 65 * MIB
     assert told.allocated_bytes < 5 * MIB
     assert disk.detect_format(path) == format
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_a_new_disk_may_have_an_empty_partition_table(format: str, tmp_path: Path) -> None:
+    path = disk.create(tmp_path / "d", 64 * MIB, format, has_partition_table=True)
+    raw = disk.convert(Drive(path=path, format=format), tmp_path / "raw", "raw")
+    told = subprocess.run(["sfdisk", "--json", str(raw)], capture_output=True, text=True, check=True).stdout
+    table = json.loads(told)["partitiontable"]
+    assert (table["label"], table["id"], table.get("partitions", [])) == ("dos", "0x4f4f4f4f", [])
 
 
 def test_overlay_leaves_its_base_alone(base: Path, tmp_path: Path) -> None:

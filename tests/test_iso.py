@@ -746,3 +746,41 @@ def test_impossible_seeds(tmp_path: Path) -> None:
     with pytest.raises(MediumError, match=r"contains '\.\.'"):
         iso.seed("X", {"/../a": b""}, tmp_path / "s")
     assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------ floppies
+
+
+def on_floppy(image: Path, path: str) -> bytes:
+    return subprocess.run(["mtype", "-i", str(image), f"::/{path}"], capture_output=True, check=True).stdout
+
+
+def test_a_blank_floppy_holds_the_files(tmp_path: Path) -> None:
+    out = iso.floppy({"WINNT.SIF": b"[Data]\r\n"}, tmp_path / "f.img", base=None)
+    assert out.stat().st_size == 1440 * 1024 and out.stat().st_mode & 0o777 == 0o600
+    assert on_floppy(out, "WINNT.SIF") == b"[Data]\r\n"
+    run("fsck.fat", "-n", out)
+
+
+def test_a_medium_that_boots_from_a_floppy_lends_it(tmp_path: Path) -> None:
+    boot = iso.floppy({"SYSLINUX.CFG": b"old", "VMLINUZ": b"k" * 5000}, tmp_path / "boot.img", base=None)
+    boot.chmod(0o644)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    boot.rename(tree / "boot.img")
+    image = tmp_path / "cd.iso"
+    run("genisoimage", "-quiet", "-R", "-b", "boot.img", "-c", "boot.cat", "-o", image, tree)
+    medium = iso.inspect(image)
+    assert medium.boot_images[0].emulation == "floppy"
+    base = iso.read_floppy_boot_image(medium)
+    assert base == (tree / "boot.img").read_bytes()
+    out = iso.floppy({"SYSLINUX.CFG": b"new", "KS.CFG": b"install\n"}, tmp_path / "f.img", base=base)
+    assert (on_floppy(out, "SYSLINUX.CFG"), on_floppy(out, "KS.CFG")) == (b"new", b"install\n")
+    assert on_floppy(out, "VMLINUZ") == b"k" * 5000
+    with pytest.raises(MediumError, match=r"BIG\.BIN do not fit on the floppy of 1440 KiB"):
+        iso.floppy({"BIG.BIN": bytes(2 * 1024**2)}, tmp_path / "big.img", base=base)
+
+
+def test_a_medium_without_a_floppy_boot_image_lends_none(media: Callable[[str], Path]) -> None:
+    with pytest.raises(MediumError, match="has no floppy boot image"):
+        iso.read_floppy_boot_image(iso.inspect(media("xorriso")))

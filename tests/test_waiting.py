@@ -1,6 +1,7 @@
 """Every way a wait can end, with a scripted domain and a clock of our own."""
 
 import threading
+from typing import Literal
 
 import pytest
 from scripted import FakeClock, LiveDomain, ScriptedDomain
@@ -18,13 +19,17 @@ def marker(text: str) -> DomainEvent:
 
 
 def boot(
-    *script: tuple[float, DomainEvent], reboots: int = 0, limit_s: float = 1000, busy_until_s: float = 1e9
+    *script: tuple[float, DomainEvent],
+    reboots: int = 0,
+    limit_s: float = 1000,
+    busy_until_s: float = 1e9,
+    ends: Literal["power-off", "reset"] = "power-off",
 ) -> object:
     """What wait_boot returned; or its message, and the second at which it gave up."""
     clock = FakeClock()
     domain: Domain = ScriptedDomain(clock, script, busy_until_s=busy_until_s)
     try:
-        return wait_boot(domain, reboots=reboots, limit_s=limit_s, inactivity_s=120, clock=clock)
+        return wait_boot(domain, reboots=reboots, limit_s=limit_s, inactivity_s=120, clock=clock, ends=ends)
     except InstallError as error:
         return f"{error.message} @{clock.now - 1000:.0f}"
 
@@ -51,6 +56,12 @@ def test_one_reboot_more_ends_it_at_once() -> None:
         "scripted: the guest reset itself, which was not expected (5 s after its start) @5"
     )
     assert "reset itself 2 times; expected were 1 (9 s" in str(boot((5, REBOOT), (9, REBOOT), reboots=1))
+
+
+def test_an_installer_may_end_with_a_reset() -> None:
+    assert boot((3, marker("a")), (5, REBOOT), (9, OFF), ends="reset") == ("a",)
+    assert boot((3, REBOOT), (5, marker("b")), (9, REBOOT), reboots=1, ends="reset") == ("b",)
+    assert boot((3, marker("a")), (5, OFF), ends="reset") == ("a",)
 
 
 def test_a_crash_and_a_stop_from_outside_end_it_at_once() -> None:

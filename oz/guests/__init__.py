@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
-from oz.guests.base import Guest, Release
-from oz.guests.releases import DISTRO_ALIASES, RELEASES
+from oz.guests.base import Alias, Guest, Release
+from oz.guests.releases import ALIASES, RELEASES
 from oz.model import Tdl
 
 log = logging.getLogger("oz")
@@ -33,12 +33,16 @@ def all_releases() -> tuple[ReleaseRow, ...]:
     for release in RELEASES:
         guest = release.planner(release, release.version, next(iter(release.install_types)))
         supported = (("customize", guest.supports_customize), ("manifest", guest.supports_manifest))
-        names = [name for name, distro in DISTRO_ALIASES.items() if distro == release.distro]
+        names = [
+            name
+            for name, alias in ALIASES.items()
+            if alias.distro == release.distro and (alias.major is None or _is_below(release.version, alias.major))
+        ]
         rows.append(
             ReleaseRow(
                 distro=release.distro,
                 version=release.version,
-                aliases=(release.codename, *names),
+                aliases=tuple(name for name in (release.codename, *names) if name),
                 arches=tuple(release.install_types),
                 install_types=tuple(sorted({kind for kinds in release.install_types.values() for kind in kinds})),
                 phases=("install", *(phase for phase, is_supported in supported if is_supported)),
@@ -53,19 +57,20 @@ def guest_for(tdl: Tdl) -> Guest:
 
     A release newer than all we know is planned like the newest, with a warning. Raises UnsupportedError.
     """
-    distro = DISTRO_ALIASES.get(tdl.distro, tdl.distro)
-    releases = [release for release in RELEASES if release.distro == distro]
+    alias = ALIASES.get(tdl.distro, Alias(distro=tdl.distro))
+    version = _full_version(tdl.version, alias.major)
+    releases = [release for release in RELEASES if release.distro == alias.distro]
     if not releases:
-        names = sorted({release.distro for release in RELEASES} | set(DISTRO_ALIASES))
+        names = sorted({release.distro for release in RELEASES} | set(ALIASES))
         raise UnsupportedError(
             f"{tdl.where('os/name')}: there is no guest {tdl.distro!r}", hint=_nearest(tdl.distro, names)
         )
-    release = _find(tdl, releases)
+    release = _find(tdl, version, releases)
     if release is None:
         names = [f"{row.distro} {row.version}" for row in releases]
         raise UnsupportedError(
             f"{tdl.where('os/version')}: there is no guest {tdl.distro} {tdl.version!r}",
-            hint=_nearest(f"{distro} {tdl.version}", names),
+            hint=_nearest(f"{alias.distro} {version}", names),
         )
     types = release.install_types.get(tdl.arch)
     title = f"{release.distro} {release.version}"
@@ -79,31 +84,48 @@ def guest_for(tdl: Tdl) -> Guest:
             f"{tdl.where('os/install')}: {title} on {tdl.arch} cannot be installed by {tdl.install_type}",
             hint=f"it can be by {', '.join(types)}",
         )
-    return release.planner(release, tdl.version, tdl.arch)
+    return release.planner(release, version, tdl.arch)
 
 
-def _find(tdl: Tdl, releases: list[Release]) -> Release | None:
-    """The release of a version ("13"), of a point release ("13.2"), or of a codename ("trixie")."""
+def _full_version(version: str, major: str | None) -> str:
+    """The version with the major number that the distribution's alias stands for: "U3" of "RHEL-5" is "5.3"."""
+    update = re.fullmatch(r"GOLD|U(\d+)", version, re.IGNORECASE)
+    if major is None or not (update or re.fullmatch(r"[\d.]+", version)) or _is_below(version, major):
+        return version
+    minor = (update[1] or "0") if update else version
+    return f"{major}.{minor}"
+
+
+def _is_below(version: str, major: str) -> bool:
+    return version == major or version.startswith(f"{major}.")
+
+
+def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
+    """The release of a version ("13"), of a point release ("13.2"), of a codename ("trixie"); of a major version
+    alone ("6") the last of its releases."""
     for release in releases:
-        if tdl.version in (release.version, release.codename):
+        if version and version in (release.version, release.codename):
             return release
-    if not re.fullmatch(r"\d+(\.\d+)*", tdl.version):
+    if not re.fullmatch(r"\d+(\.\d+)*", version):
         return None
-    of_point = [release for release in releases if tdl.version.startswith(f"{release.version}.")]
-    if of_point:
+    if of_point := [release for release in releases if _is_below(version, release.version)]:
         return max(of_point, key=lambda release: len(release.version))
-    newest = releases[-1]
-    if _numbers(tdl.version) <= _numbers(newest.version):
+    if of_major := [release for release in releases if _is_below(release.version, version)]:
+        return of_major[-1]
+    newest = max(
+        (release for release in releases if release.version[0].isdigit()), key=lambda one: _numbers(one.version)
+    )
+    if _numbers(version) <= _numbers(newest.version):
         return None
     log.warning(
         "%s: %s %s is newer than this Oz, which knows %s at most; it is planned like that",
         tdl.where("os/version"),
         newest.distro,
-        tdl.version,
+        version,
         newest.version,
     )
     # "stable" is what mirrors call the newest release, whatever its name will be.
-    return replace(newest, version=tdl.version, codename="stable")
+    return replace(newest, version=version, codename="stable")
 
 
 def _numbers(version: str) -> list[int]:

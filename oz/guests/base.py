@@ -3,15 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from oz.errors import TdlError
+from oz.errors import MediumError, TdlError
 from oz.guests import packages
 from oz.model import (
     Access,
     Action,
     Content,
     Hardware,
+    Identity,
     InstalledPackage,
     InstallPlan,
     ManifestPlan,
@@ -35,6 +36,7 @@ class Release:
     distro: str
     version: str
     codename: str
+    """A name that templates may write in place of the version; empty where there is none."""
     planner: type["Guest"]
     install_types: Mapping[str, tuple[str, ...]]
     """Architecture, by its TDL name, to the install types it can be installed by."""
@@ -42,6 +44,15 @@ class Release:
     """The day of the last update, ISO 8601."""
     facts: Any
     """The facts dataclass of the planner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Another name of a distribution, or of one of its major versions: templates have always written "RHEL-5" with the
+    version "U3", and "RHEL-6" with "4"."""
+
+    distro: str
+    major: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +71,32 @@ class SystemFacts:
     boot_limit_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the installer's kernel calls the serial ports of a machine."""
+
+    console: str
+    """With its speed, as the kernel argument console= takes it."""
+    marker: str
+    marker_number: str
+    """Major and minor number of the marker device (Linux: Documentation/admin-guide/devices.txt)."""
+
+
+_PC = Ports(console="ttyS0,115200n8", marker="/dev/ttyS1", marker_number="4 65")
+PORTS = {
+    "i386": _PC,
+    "x86_64": _PC,
+    # The virt machine has one PL011 port; the marker port is a PCI one.
+    "aarch64": Ports(console="ttyAMA0", marker="/dev/ttyS0", marker_number="4 64"),
+}
+
+
 class Guest(ABC):
     """One release on one architecture, able to plan everything that is done to it."""
+
+    identity_files: ClassVar[tuple[str, ...]] = ()
+    """Files of a medium that tell what is on it."""
+    medium_hint: ClassVar[str] = "use the first CD or DVD"
 
     release: Release
     version: str
@@ -72,15 +107,69 @@ class Guest(ABC):
         self.version = version
         self.arch = arch
 
+    @property
+    def title(self) -> str:
+        """What messages call it: "Fedora 9"."""
+        return f"{self.release.distro} {self.release.version}"
+
+    @property
+    def ports(self) -> Ports:
+        return PORTS[self.arch]
+
     # ---------------------------------------------------------------- installing
 
     @abstractmethod
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         """What to fetch, and which files of the medium plan_install wants to see. Raises TdlError."""
 
+    @classmethod
     @abstractmethod
+    def identify(cls, medium: Medium) -> tuple[Identity, ...]:
+        """The systems of this installer that the medium may hold, by what it says of itself; none if it is another's.
+
+        It reads volume ids, paths, sizes, and of contents only the files of `identity_files`.
+        """
+
+    @abstractmethod
+    def installer_paths(self, medium: Medium) -> tuple[str, ...]:
+        """What the installation starts from: all of these files are on the medium, or it is the wrong disc."""
+
+    def is_version(self, version: str) -> bool:
+        """Whether a medium's version is the template's, or a point release of it."""
+        wanted, found = self.version.split("."), version.split(".")
+        return found[: len(wanted)] == wanted
+
     def check_medium(self, tdl: Tdl, medium: Medium) -> None:
         """Return if this is the medium the template names. Raises MediumError with what was found and expected."""
+        where = medium.path or "the medium"
+        told = "".join(
+            f", {path.lstrip('/')} {medium.contents[path].decode('utf-8', 'replace').strip()[:100]!r}"
+            for path in self.identity_files
+            if path in medium.contents
+        )
+        found = f"volume id {medium.volume_id!r}{told}"
+        expected = f"{self.release.distro} {self.version} for {self.arch}"
+        identities = self.identify(medium)
+        if not identities:
+            name = self.release.distro
+            raise MediumError(f"{where} does not look like a {name} medium: {found}; expected {expected}")
+        if all(identity.variant == "live" for identity in identities):
+            raise MediumError(f"{where} is a live medium ({found}); expected {expected}", hint=self.medium_hint)
+        if not any(self._is_mine(identity) for identity in identities):
+            raise MediumError(f"{where} is another medium: {found}; expected {expected}")
+        missing = [path for path in self.installer_paths(medium) if path not in medium.paths]
+        if missing:
+            raise MediumError(
+                f"{where} has no installer: {found}; expected {missing[0]}", hint=f"{self.medium_hint} of the set"
+            )
+
+    def _is_mine(self, identity: Identity) -> bool:
+        return (
+            identity.distro == self.release.distro
+            and identity.variant != "live"
+            and (not identity.arches or self.arch in identity.arches)
+            and self.is_version(identity.version)
+        )
 
     @abstractmethod
     def documented_medium(self, tdl: Tdl) -> Medium:

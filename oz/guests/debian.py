@@ -11,12 +11,14 @@ from oz.model import (
     Boot,
     Fetch,
     Hardware,
+    Identity,
     InstallPlan,
     MediaPlan,
     Medium,
     MediumEdit,
     Settings,
     Tdl,
+    Variant,
 )
 from oz.render import render, render_text
 from oz.units import format_size
@@ -29,6 +31,9 @@ lib/disk-label.sh)."""
 
 
 class Debian(Guest):
+    identity_files = ("/.disk/info",)
+    medium_hint = "use a netinst CD, or the first CD or DVD"
+
     @property
     def facts(self) -> DebianFacts:
         facts = self.release.facts
@@ -49,7 +54,7 @@ class Debian(Guest):
         if tdl.install_type == "iso":
             return MediaPlan(
                 fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),),
-                read=("/.disk/info", "/.disk/cd_type"),
+                read=(*self.identity_files, "/.disk/cd_type"),
             )
         netboot, _ = self._tree(tdl)
         directory = f"{netboot}/debian-installer/{self.architecture.name}"
@@ -104,43 +109,45 @@ class Debian(Guest):
             )
         return url
 
-    def check_medium(self, tdl: Tdl, medium: Medium) -> None:
-        where = medium.path or "the medium"
-        disk_info = medium.contents.get("/.disk/info", b"").decode("utf-8", "replace").strip()
-        found = f"volume id {medium.volume_id!r}" + (f", .disk/info {disk_info!r}" if disk_info else "")
-        expected = f"Debian {self.version} for {self.architecture.name}"
-        if re.match(r"d-live|Debian GNU/Linux Live", medium.volume_id or disk_info):
-            raise MediumError(
-                f"{where} is a live medium ({found}); expected {expected}",
-                hint="use a netinst CD, or the first CD or DVD",
-            )
-        claims = [
-            re.match(r"Debian GNU/Linux (\S+)\b.*? - \S+ (.+?)$", disk_info),
-            re.match(r"Debian (\S+) (\S+)", medium.volume_id),
-        ]
-        known = [(claim[1], claim[2]) for claim in claims if claim]
-        if not known:
-            raise MediumError(f"{where} does not look like a Debian medium: {found}; expected {expected}")
+    @classmethod
+    def identify(cls, medium: Medium) -> tuple[Identity, ...]:
+        """By .disk/info, "Debian GNU/Linux 13.2.0 "Trixie" - Official amd64 NETINST ...", else by the volume id,
+        "Debian 13.2.0 amd64 n", both as debian-cd writes them."""
+        text = medium.contents.get("/.disk/info", b"").decode("utf-8", "replace").strip()
+        if re.match(r"d-live|Debian GNU/Linux Live", medium.volume_id or text):
+            version = re.match(r"d-live (\S+)|Debian GNU/Linux Live (\S+)", medium.volume_id or text)
+            found = (version[1] or version[2]) if version else ""
+            return (Identity(distro="Debian", version=found, arches=(), variant="live"),)
+        info = re.match(r"Debian GNU/Linux (\S+)\b.*? - \S+ (.+?)$", text)
+        label = re.match(r"Debian (\S+) (\S+)(?: (\S+))?", medium.volume_id)
+        claim = info or label
+        if claim is None:
+            return ()
+        names = set(re.split(r"[ /]", claim[2]))
+        arches = tuple(arch for arch, facts in ARCHITECTURES.items() if facts.name in names)
         # Media for more than one architecture have "M-A" in the volume id, and all their names in .disk/info.
-        names = {self.architecture.name, "M-A"}
-        for version, rest in known:
-            if not self._is_version(version) or names.isdisjoint(re.split(r"[ /]", rest)):
-                raise MediumError(f"{where} is another medium: {found}; expected {expected}")
-        missing = [path for path in self._kernel_paths() if path not in medium.paths]
-        if missing:
-            raise MediumError(
-                f"{where} has no installer: {found}; expected {missing[0]}",
-                hint="use a netinst CD, or the first CD or DVD of the set",
-            )
+        if not arches and "M-A" not in names:
+            arches = tuple(names)
+        return (Identity(distro="Debian", version=claim[1], arches=arches, variant=cls._variant(info, label)),)
 
-    def _is_version(self, text: str) -> bool:
-        """Whether a medium's version is the template's, or a point release of it."""
-        if text == "testing" or text.startswith(f"{self.release.codename}-"):
+    @staticmethod
+    def _variant(info: re.Match[str] | None, label: re.Match[str] | None) -> Variant:
+        kind, number = info[2] if info else "", (label[3] or "") if label else ""
+        if "NETINST" in kind or number == "n":
+            return "netinst"
+        if re.search(r"Binary-([2-9]|1\d)", kind) or re.fullmatch(r"(Bin-)?([2-9]|1\d)", number):
+            return "later-disc"
+        return "dvd" if "DVD" in kind else "cd" if "CD" in kind else "other"
+
+    def is_version(self, version: str) -> bool:
+        if version == "testing" or version.startswith(f"{self.release.codename}-"):
             return True
-        wanted, found = self.version.split("."), text.split(".")
-        if wanted == [self.release.codename]:
-            wanted = [self.release.version]
-        return found[: len(wanted)] == wanted
+        if self.version == self.release.codename:
+            return version.split(".")[0] == self.release.version
+        return super().is_version(version)
+
+    def installer_paths(self, medium: Medium) -> tuple[str, ...]:
+        return self._kernel_paths()
 
     def _kernel_paths(self) -> tuple[str, str]:
         directory = self.architecture.install_directory
@@ -243,7 +250,6 @@ class Debian(Guest):
         root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
         mirror, installs_from_mirror = self._mirror(tdl, medium)
         variables = {
-            "arch": self.architecture,
             "disk_device": self._disk_device(hardware),
             "is_efi": hardware.firmware == "efi",
             "kernel_package": self._kernel_package(),
@@ -255,11 +261,13 @@ class Debian(Guest):
             "key_mark": KEY_MARK,
             "mirror": mirror,
             "nonce": access.nonce,
+            "ports": self.ports,
             "public_key": access.public_key,
             "release": self.release,
             "root": root,
             "root_password_hash": self._password_hash(access),
             "sources": self._sources(mirror),
+            "target": "/target",
             "tdl": tdl,
             "writes_sources": not installs_from_mirror,
             "needs_sshd": settings.answer is None,
@@ -331,7 +339,7 @@ class Debian(Guest):
         if tdl.kernelparam:
             words.append(tdl.kernelparam)
         # The last console is the one d-i talks on (rootskel, reopen-console).
-        words += [self.facts.user_separator, "console=tty0", f"console={self.architecture.console}"]
+        words += [self.facts.user_separator, "console=tty0", f"console={self.ports.console}"]
         return " ".join(words)
 
     def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, files: dict[str, bytes]) -> tuple[MediumEdit, ...]:

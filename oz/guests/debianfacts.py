@@ -15,10 +15,6 @@ class Architecture:
     """On the CD: holds vmlinuz and initrd.gz."""
     kernel_suffix: str | None
     """The end of the kernel package's name; None where d-i chooses by the processor."""
-    console: str
-    marker_device: str
-    marker_number: str
-    """Major and minor number of the marker device (Linux: Documentation/admin-guide/devices.txt)."""
 
 
 ARCHITECTURES = {
@@ -26,26 +22,16 @@ ARCHITECTURES = {
         name="i386",
         install_directory="/install.386",
         kernel_suffix=None,
-        console="ttyS0,115200n8",
-        marker_device="/dev/ttyS1",
-        marker_number="4 65",
     ),
     "x86_64": Architecture(
         name="amd64",
         install_directory="/install.amd",
         kernel_suffix="amd64",
-        console="ttyS0,115200n8",
-        marker_device="/dev/ttyS1",
-        marker_number="4 65",
     ),
-    # The virt machine has one PL011 port; the marker port is a PCI one.
     "aarch64": Architecture(
         name="arm64",
         install_directory="/install.a64",
         kernel_suffix="arm64",
-        console="ttyAMA0",
-        marker_device="/dev/ttyS0",
-        marker_number="4 64",
     ),
 }
 

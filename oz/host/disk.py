@@ -45,10 +45,17 @@ class DiskInfo:
 # ------------------------------------------------------------------ making
 
 
-def create(path: Path, size_bytes: int, format: str) -> Path:
-    """A new empty image, for its owner only (0600). Raises HostError."""
+def create(path: Path, size_bytes: int, format: str, *, has_partition_table: bool = False) -> Path:
+    """A new empty image, for its owner only (0600), or one with an MS-DOS partition table of no partitions.
+
+    Raises HostError.
+    """
     with _unfinished(path) as part:
         _qemu_img(path, "create", "-q", "-f", _known(format), part, str(size_bytes))
+        if has_partition_table:
+            # All zeros but the disk's signature, at byte 440, and the sector's own, at byte 510.
+            writes = ("write -q -P 0x4f 440 4", "write -q -P 0x55 510 1", "write -q -P 0xaa 511 1")
+            _run(path, ["qemu-io", "-f", format, str(part.absolute())], text="\n".join(writes) + "\n")
     return path
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Literal
 
 from oz.errors import GuestError, InstallError, NotReadyError
 from oz.protocols import Clock, Counters, Domain, DomainEvent, Shell
@@ -22,12 +23,14 @@ def wait_boot(
     limit_s: float,
     inactivity_s: float,
     clock: Clock,
+    ends: Literal["power-off", "reset"] = "power-off",
     on_marker: Callable[[str], None] | None = None,
 ) -> tuple[str, ...]:
-    """The marker lines of this life of the domain, once the guest has powered itself off.
+    """The marker lines of this life of the domain, once the guest has ended it: by powering itself off, or by the
+    reset that follows `reboots` others.
 
-    It may reset itself `reboots` times. Raises InstallError, in words, at one reset more, at a crash, when it was
-    stopped from outside, after `limit_s`, and after `inactivity_s` without a disk request, a packet or a marker.
+    Raises InstallError, in words, at one reset more, at a crash, when it was stopped from outside, after `limit_s`,
+    and after `inactivity_s` without a disk request, a packet or a marker.
     """
     watch = _Watch(domain, clock)
     markers: list[str] = []
@@ -43,6 +46,8 @@ def wait_boot(
                 on_marker(event.text)
         elif event and event.kind == "reboot":
             watch.reboots += 1
+            if watch.reboots > reboots and ends == "reset":
+                return tuple(markers)
             if watch.reboots > reboots:
                 raise watch.failure(_describe_reboots(watch.reboots, reboots))
         elif event:

@@ -11,21 +11,24 @@ slashes; paths on this host are pathlib.Path.
 """
 
 from oz.model.machine import Drive, Hardware, Kernel, Machine
-from oz.model.media import BootImage, Fetch, MediaPlan, Medium, MediumEdit, Patch, Remaster
+from oz.model.media import BootImage, Fetch, Identity, MediaPlan, Medium, MediumEdit, Patch, Remaster, Variant
 from oz.model.plans import (
     Access,
     Action,
     Boot,
+    Floppy,
     Installed,
     InstalledPackage,
     InstallPlan,
     Manifest,
     ManifestPlan,
+    PartitionPlan,
     PutFile,
     RunCommand,
+    Seed,
 )
 from oz.model.settings import Network, Rng, Settings
-from oz.model.template import Checksum, Command, Content, Extra, GuestFile, Package, Repository, Tdl
+from oz.model.template import Checksum, Command, Content, Extra, GuestFile, Package, Partition, Repository, Tdl, Virtual
 
 __all__ = [
     "Access",
@@ -38,8 +41,10 @@ __all__ = [
     "Drive",
     "Extra",
     "Fetch",
+    "Floppy",
     "GuestFile",
     "Hardware",
+    "Identity",
     "InstallPlan",
     "Installed",
     "InstalledPackage",
@@ -52,12 +57,17 @@ __all__ = [
     "MediumEdit",
     "Network",
     "Package",
+    "Partition",
+    "PartitionPlan",
     "Patch",
     "PutFile",
     "Remaster",
     "Repository",
     "Rng",
     "RunCommand",
+    "Seed",
     "Settings",
     "Tdl",
+    "Variant",
+    "Virtual",
 ]

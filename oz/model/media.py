@@ -37,6 +37,24 @@ class Medium:
     """The files the plan asked to read."""
 
 
+Variant = Literal["cd", "dvd", "netinst", "live", "later-disc", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What system a medium holds, by what it says of itself."""
+
+    distro: str
+    """As the table of releases writes it."""
+    version: str
+    """As far as the medium tells: "13.2.0", "6.4", "8"."""
+    arches: tuple[str, ...]
+    """As templates write them; empty where the medium does not tell."""
+    variant: Variant
+    is_sure: bool = True
+    """False where media of other releases say the same of themselves."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """One thing to download (or to use where it lies), and what it will serve as."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from oz.model.machine import Hardware, Machine
 from oz.model.media import MediumEdit
-from oz.model.template import Content
+from oz.model.template import Content, Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,41 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """One life of the domain during an installation, from start to power-off."""
+    """One life of the domain during an installation, from its start to its end."""
 
     device: Literal["kernel", "cdrom", "hd", "fd"]
     reboots: int = 0
-    """Resets the installer makes by itself before it powers off; one more ends it as failed."""
+    """Resets the installer makes by itself before the end; one more ends it as failed."""
+    ends: Literal["power-off", "reset"] = "power-off"
+    """How the guest ends it: installers from before ACPI can only reset the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floppy:
+    """A floppy in the drive: a blank one, the one that was fetched, or the medium's own floppy boot image, with files
+    added or replaced. Paths are as FAT has them: upper case, 8.3."""
+
+    base: Literal["blank", "fetched", "boot-image"]
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A small second CD, which the installer finds by its label or looks for on every drive."""
+
+    label: str
+    """At most 16 characters."""
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionPlan:
+    """How the disk is divided. Every partition has its file system, and its size unless it takes the rest."""
+
+    layout: Literal["plain", "lvm"]
+    """lvm: all but /boot, /boot/efi and biosboot are logical volumes of one volume group."""
+    partitions: tuple[Partition, ...]
+    """Mount points; besides "swap", "/boot/efi" with the file system "efi", and "biosboot"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +75,15 @@ class InstallPlan:
     answer: str
     edits: tuple[MediumEdit, ...] = ()
     initrd_files: Mapping[str, bytes] = field(default_factory=dict)
-    """Path in the initrd to contents: appended to it as one more cpio archive."""
+    """Path in the initrd to contents."""
+    initrd_format: Literal["cpio", "ext2"] = "cpio"
+    """cpio: the files follow it as one more archive. ext2: it is a gzipped file system, which they are written into."""
     command_line: str | None = None
     """For a boot from kernel and initrd."""
+    floppy: Floppy | None = None
+    seed: Seed | None = None
+    has_partition_table: bool = False
+    """The disk gets an empty MS-DOS partition table first: the installer asks about a disk without one."""
     boots: tuple[Boot, ...]
     hardware: Hardware
     limit_s: float

@@ -66,6 +66,28 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One file system, or swap, of the new system."""
+
+    mount: str
+    """An absolute path, or "swap"."""
+    size_bytes: int | None = None
+    """None: the rest of the disk; one at most has that."""
+    filesystem: str | None = None
+    """None: what the release takes by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Virtual:
+    """What a template asks of the virtual machine; None leaves it to oz.cfg and the release."""
+
+    firmware: Literal["bios", "efi"] | None = None
+    machine_type: str | None = None
+    cpus: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tdl:
     """One template, checked. `path` and `lines` serve messages that point back into the file."""
 
@@ -83,6 +105,10 @@ class Tdl:
     key: str | None = field(default=None, repr=False)
     kernelparam: str | None = None
     disk_bytes: int
+    partition_layout: Literal["plain", "lvm"] | None = None
+    partitions: tuple[Partition, ...] = ()
+    """Empty: one root on all of the disk, with what boot loader and firmware need beside it."""
+    virtual: Virtual = Virtual()
     packages: tuple[Package, ...] = ()
     files: tuple[GuestFile, ...] = ()
     precommands: tuple[Command, ...] = ()

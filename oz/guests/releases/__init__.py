@@ -4,11 +4,11 @@ A version is one more word in a tuple, an end of life, and whatever is new about
 source are this table's own choice.
 """
 
-from oz.guests.base import Release
+from oz.guests.base import Alias, Release
 from oz.guests.releases import debian
 
 RELEASES: tuple[Release, ...] = (*debian.RELEASES,)
 """Oldest first within a distribution."""
 
-DISTRO_ALIASES: dict[str, str] = {}
-"""Other names a template may use, to the distribution they mean."""
+ALIASES: dict[str, Alias] = {}
+"""Other names a template may use."""

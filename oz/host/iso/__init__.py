@@ -5,7 +5,8 @@ damaged image tells, and its writer moves everything. It makes the new images (s
 """
 
 from oz.host.iso.edit import remaster
-from oz.host.iso.image import inspect
+from oz.host.iso.fat import floppy
+from oz.host.iso.image import inspect, read_floppy_boot_image
 from oz.host.iso.seed import seed
 
-__all__ = ["inspect", "remaster", "seed"]
+__all__ = ["floppy", "inspect", "read_floppy_boot_image", "remaster", "seed"]

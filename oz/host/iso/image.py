@@ -98,6 +98,16 @@ def inspect(path: Path, *, read: Sequence[str] = ()) -> Medium:
         )
 
 
+def read_floppy_boot_image(medium: Medium) -> bytes:
+    """The floppy that the medium boots a PC from. Raises MediumError if it has none."""
+    assert medium.path is not None
+    with open_image(medium.path) as image:
+        for entry in medium.boot_images:
+            if entry.emulation == "floppy":
+                return image.read(entry.lba * SECTOR, entry.size_bytes)
+        raise MediumError("has no floppy boot image", hint="use the disc that the installation starts from")
+
+
 def shown_volume(volumes: Sequence[Volume]) -> Volume:
     """The volume whose names people know: that with Rock Ridge, else with Joliet."""
     return min(volumes, key=lambda volume: ("rock-ridge", "joliet", "plain").index(volume.naming))

@@ -1,0 +1,1 @@
+[ -c {{ ports.marker }} ] || mknod {{ ports.marker }} c {{ ports.marker_number }}
