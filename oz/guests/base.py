@@ -61,6 +61,8 @@ class SystemFacts:
 
     package_manager: str
     init: Literal["sysv", "systemd"]
+    makes_host_keys_at_boot: bool
+    """sshd's own start makes the host keys that are missing: a sealed image needs no help."""
     can_make_missing_host_keys: bool
     """`ssh-keygen -A` exists."""
     host_key_types: tuple[str, ...]

@@ -40,6 +40,8 @@ _DEBIAN_SYSTEM = timeline(
     start=dict(
         package_manager="apt-ring",
         init="sysv",
+        # Only openssh-server's postinst makes them.
+        makes_host_keys_at_boot=False,
         can_make_missing_host_keys=False,
         # What openssh-server's postinst makes in lenny (5.1) and squeeze (5.5).
         host_key_types=("rsa", "dsa"),

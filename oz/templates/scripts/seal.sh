@@ -4,7 +4,9 @@ if [ -e /root/.ssh/authorized_keys ]; then
     sed -i '/^{{ key_mark }}$/{N;d;}' /root/.ssh/authorized_keys
     [ -s /root/.ssh/authorized_keys ] || rm -f /root/.ssh/authorized_keys
 fi
+{% if not system.makes_host_keys_at_boot %}
 {% include "scripts/host-keys-at-boot.sh" %}
+{% endif %}
 rm -f /etc/ssh/ssh_host_*key*
 if [ -e /etc/machine-id ]; then : >/etc/machine-id; fi
 rm -f /var/lib/dbus/machine-id
