@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-from oz.errors import MediumError, UnsupportedError, UsageError
-from oz.guests.base import KEY_MARK, Guest, SystemFacts, refuse
+from oz.errors import MediumError, UsageError
+from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
 from oz.model import (
     Access,
@@ -43,6 +43,10 @@ class Debian(Guest):
     @property
     def system(self) -> SystemFacts:
         return self.facts.system
+
+    @property
+    def hardware(self) -> HardwareFacts:
+        return self.facts.hardware
 
     @property
     def architecture(self) -> Architecture:
@@ -156,7 +160,7 @@ class Debian(Guest):
     def documented_medium(self, tdl: Tdl) -> Medium:
         """A netinst CD, as https://cdimage.debian.org lists it and debian-cd makes it (tools/boot)."""
         arch = self.architecture.name
-        menus = {"/boot/grub/grub.cfg"} if self.arch in (*self.facts.efi_architectures, "aarch64") else set()
+        menus = {"/boot/grub/grub.cfg"} if self.arch in self.hardware.efi_architectures else set()
         if self.arch != "aarch64":
             menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
         version = self.release.version + ".0" * (2 - self.release.version.count("."))
@@ -173,33 +177,6 @@ class Debian(Guest):
         )
 
     # ---------------------------------------------------------------- hardware
-
-    def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
-        facts = self.facts
-        firmware = settings.firmware or ("efi" if self.arch == "aarch64" else "bios")
-        can_boot = {"efi": (*facts.efi_architectures, "aarch64"), "bios": ("i386", "x86_64")}[firmware]
-        if self.arch not in can_boot:
-            title = f"Debian {self.release.version} for {self.arch}"
-            raise UnsupportedError(f"{title} does not boot under {firmware} firmware")
-        disk_bus, nic_model = settings.disk_bus or facts.disk_bus, settings.nic_model or facts.nic_model
-        # The virt machine has no controllers of a PC's chip set.
-        buses = [bus for bus in facts.disk_buses if self.arch != "aarch64" or bus not in ("ide", "sata")]
-        for what, name, allowed in (("disk on", disk_bus, buses), ("network card", nic_model, facts.nic_models)):
-            if name not in allowed:
-                raise UnsupportedError(
-                    f"Debian {self.release.version} for {self.arch} takes no {what} {name!r}",
-                    hint=f"it takes {', '.join(allowed)}",
-                )
-        # q35 has no IDE.
-        pc_type = "pc" if disk_bus == "ide" else facts.machine_type
-        return Hardware(
-            arch=self.arch,
-            machine_type="virt" if self.arch == "aarch64" else pc_type,
-            firmware=firmware,
-            memory_bytes=max(settings.memory_bytes, facts.memory_bytes),
-            disk_bus=disk_bus,
-            nic_model=nic_model,
-        )
 
     def _disk_device(self, hardware: Hardware) -> str:
         return "/dev/" + {"virtio": "vda", "ide": self.facts.ide_disk}.get(hardware.disk_bus, "sda")

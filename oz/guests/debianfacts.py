@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import SystemFacts
+from oz.guests.base import HardwareFacts, SystemFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class DebianFacts:
     """What differs between the releases."""
 
     system: SystemFacts
+    hardware: HardwareFacts
     keyboard_questions: tuple[str, ...]
     """Their names changed between releases; d-i passes over answers to questions that it does not have."""
     label_questions: tuple[str, ...]
@@ -52,18 +53,10 @@ class DebianFacts:
     kernel_prefix: str
     filesystem: str
     ide_disk: str
-    disk_bus: str
-    disk_buses: tuple[str, ...]
-    """All that both the installer and a PC of QEMU's have; an ide one only with the machine type pc."""
     disk_bytes_min: int
     """Less does not hold the system that our answer file asks for."""
     has_biosgrub: bool
     """The partitioner makes the partition that GRUB needs on a GPT disk under a BIOS."""
-    nic_model: str
-    nic_models: tuple[str, ...]
-    machine_type: str
-    efi_architectures: tuple[str, ...]
-    memory_bytes: int
     limit_s: float
     inactivity_s: float
     mirror: str

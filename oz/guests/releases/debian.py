@@ -1,6 +1,6 @@
 """Debian's releases."""
 
-from oz.guests.base import Release, SystemFacts
+from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.debian import Debian
 from oz.guests.debianfacts import DebianFacts
 from oz.guests.timeline import timeline
@@ -52,6 +52,37 @@ _DEBIAN_SYSTEM = timeline(
     ),
 )
 
+_DEBIAN_HARDWARE = timeline(
+    tuple(_DEBIAN),
+    {
+        "7": dict(
+            # The first CDs that boot under UEFI (release announcement of wheezy).
+            efi_architectures=("x86_64", "aarch64"),
+            # osinfo-db claims virtio-scsi from wheezy on.
+            disk_buses=("virtio", "ide", "sata", "scsi"),
+        ),
+        "8": dict(memory_bytes=1024 * _MIB),
+        # osinfo-db claims virtio 1.0 and q35 from stretch on, and the network cards.
+        "9": dict(
+            machine_type="q35",
+            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+        ),
+        # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
+        "13": dict(memory_bytes=1536 * _MIB),
+    },
+    start=dict(
+        # Both since lenny: osinfo-db, and the old Oz installed it so.
+        disk_bus="virtio",
+        disk_buses=("virtio", "ide", "sata"),
+        nic_model="virtio",
+        # Those of QEMU's that Linux 2.6.26 has drivers for, without firmware.
+        nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
+        machine_type="pc",
+        # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
+        memory_bytes=512 * _MIB,
+    ),
+)
+
 _DEBIAN_FACTS = timeline(
     tuple(_DEBIAN),
     {
@@ -72,10 +103,6 @@ _DEBIAN_FACTS = timeline(
             kernel_prefix="linux-image-",
             # ext4 is the installer's default since wheezy (partman-ext3 and its release notes).
             filesystem="ext4",
-            # The first CDs that boot under UEFI (release announcement of wheezy).
-            efi_architectures=("x86_64",),
-            # osinfo-db claims virtio-scsi from wheezy on.
-            disk_buses=("virtio", "ide", "sata", "scsi"),
             # partman-auto's own recipes have the partition; squeeze's answer to one is not known.
             has_biosgrub=True,
         ),
@@ -85,18 +112,13 @@ _DEBIAN_FACTS = timeline(
             user_separator="---",
             # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
             root_login=None,
-            memory_bytes=1024 * _MIB,
             # Installation guide for jessie, 3.4: 2 GB without a desktop; before it, 1 GB.
             disk_bytes_min=2048 * _MIB,
         ),
-        # osinfo-db claims virtio 1.0 and q35 from stretch on.
         # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
         # name where a medium lacks it.
         "9": dict(
-            machine_type="q35",
             has_eatmydata=True,
-            # osinfo-db, from stretch on.
-            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
             # GNU wget and certificates are in the initrd since Stretch RC 1 (its announcement); busybox's wget, before
             # it, knows no https (choose-mirror.c).
             mirror_protocols=("http", "https", "ftp"),
@@ -107,8 +129,6 @@ _DEBIAN_FACTS = timeline(
         # Everything before has moved to the archive, whose suites are final.
         "11": dict(mirror="http://mirrors.kernel.org/debian", has_updates=True),
         # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
-        # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
-        "13": dict(memory_bytes=1536 * _MIB),
     },
     start=dict(
         # Installation guide for lenny, B.4.1.
@@ -121,18 +141,8 @@ _DEBIAN_FACTS = timeline(
         filesystem="ext3",
         # Linux 2.6.26 of lenny still has the old IDE drivers, with hd names.
         ide_disk="hda",
-        # Both since lenny: osinfo-db, and the old Oz installed it so.
-        disk_bus="virtio",
-        disk_buses=("virtio", "ide", "sata"),
         disk_bytes_min=1024 * _MIB,
         has_biosgrub=False,
-        nic_model="virtio",
-        # Those of QEMU's that Linux 2.6.26 has drivers for, without firmware.
-        nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
-        machine_type="pc",
-        efi_architectures=(),
-        # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
-        memory_bytes=512 * _MIB,
         limit_s=1800.0,
         inactivity_s=300.0,
         mirror="http://archive.debian.org/debian",
@@ -166,7 +176,11 @@ RELEASES: tuple[Release, ...] = tuple(
         planner=Debian,
         install_types={arch: types for arch, types in _DEBIAN_ARCHES[version].items() if types},
         end_of_life=end_of_life,
-        facts=DebianFacts(system=SystemFacts(**_DEBIAN_SYSTEM[version]), **_DEBIAN_FACTS[version]),
+        facts=DebianFacts(
+            system=SystemFacts(**_DEBIAN_SYSTEM[version]),
+            hardware=HardwareFacts(**_DEBIAN_HARDWARE[version]),
+            **_DEBIAN_FACTS[version],
+        ),
     )
     for version, (codename, end_of_life) in _DEBIAN.items()
 )
