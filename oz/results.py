@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oz.guests import ReleaseRow
     from oz.model import Installed, Manifest
 
-_GUESTS = "{:<14}{:<9}{:<26}{:<10}{:<30}{}"
+_GUESTS = "{:<14}{:<13}{:<26}{:<10}{:<30}{}"
 SSH_PORT = 2222
 
 
@@ -64,8 +64,14 @@ def guests_text(rows: Sequence["ReleaseRow"]) -> str:
     lines = [_GUESTS.format("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "END OF LIFE")]
     for row in rows:
         cells = (", ".join(values) for values in (row.arches, row.install_types, row.phases))
-        lines.append(_GUESTS.format(row.distro, row.version, *cells, row.end_of_life))
+        lines.append(_GUESTS.format(row.distro, _versions(row), *cells, row.end_of_life))
     return "\n".join(lines)
+
+
+def _versions(row: "ReleaseRow") -> str:
+    """ "8.04[.1-4]", if there are point releases."""
+    count = len(row.point_releases)
+    return row.version + (f"[.1-{count}]" if count > 1 else "[.1]" if count else "")
 
 
 def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
@@ -73,6 +79,7 @@ def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
         {
             "distro": row.distro,
             "version": row.version,
+            "point_releases": list(row.point_releases),
             "aliases": list(row.aliases),
             "arches": list(row.arches),
             "install_types": list(row.install_types),

@@ -25,6 +25,8 @@ class ReleaseRow:
     phases: tuple[str, ...]
     end_of_life: str
     """ISO 8601."""
+    point_releases: tuple[str, ...]
+    """Versions that are planned like this one."""
 
 
 def all_releases() -> tuple[ReleaseRow, ...]:
@@ -47,6 +49,7 @@ def all_releases() -> tuple[ReleaseRow, ...]:
                 install_types=tuple(sorted({kind for kinds in release.install_types.values() for kind in kinds})),
                 phases=("install", *(phase for phase, is_supported in supported if is_supported)),
                 end_of_life=release.end_of_life,
+                point_releases=tuple(f"{release.version}.{point + 1}" for point in range(release.point_releases)),
             )
         )
     return tuple(rows)
@@ -115,7 +118,7 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     newest = max(
         (release for release in releases if release.version[0].isdigit()), key=lambda one: _numbers(one.version)
     )
-    if _numbers(version) <= _numbers(newest.version):
+    if _numbers(version) <= _numbers(newest.version) or not newest.has_successors:
         return None
     log.warning(
         "%s: %s %s is newer than this Oz, which knows %s at most; it is planned like that",

@@ -44,6 +44,10 @@ class Release:
     """The day of the last update, ISO 8601."""
     facts: Any
     """The facts dataclass of the planner."""
+    point_releases: int = 0
+    """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
+    has_successors: bool = True
+    """Newer releases are taken to be like it; False for the last one with its installer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class SystemFacts:
     """What differs between installed Unix-like systems, whatever installed them."""
 
     package_manager: str
-    init: Literal["sysv", "systemd"]
+    init: Literal["sysv", "upstart", "systemd"]
     makes_host_keys_at_boot: bool
     """sshd's own start makes the host keys that are missing: a sealed image needs no help."""
     can_make_missing_host_keys: bool
