@@ -1,6 +1,7 @@
 """Debian, installed by debian-installer (d-i) from a CD or from a netboot tree, with a preseed file."""
 
 import re
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError, UsageError
@@ -33,6 +34,8 @@ lib/disk-label.sh)."""
 class Debian(Guest):
     identity_files = ("/.disk/info",)
     medium_hint = "use a netinst CD, or the first CD or DVD"
+    netboot_name: ClassVar[str] = "debian-installer"
+    """The directory of kernel and initrd below a netboot directory."""
 
     @property
     def facts(self) -> DebianFacts:
@@ -61,7 +64,7 @@ class Debian(Guest):
                 read=(*self.identity_files, "/.disk/cd_type"),
             )
         netboot, _ = self._tree(tdl)
-        directory = f"{netboot}/debian-installer/{self.architecture.name}"
+        directory = f"{netboot}/{self.netboot_name}/{self.architecture.name}"
         return MediaPlan(
             fetches=(
                 Fetch(role="kernel", url=f"{directory}/linux"),
@@ -76,13 +79,13 @@ class Debian(Guest):
         below = re.fullmatch(r"(.+?)/dists/([^/]+)/main/installer-([^/]+)/.+/netboot(?:/gtk)?", url)
         if below:
             mirror, suite, arch = below.groups()
-            if not re.fullmatch(rf"{self.release.codename}|(old)*stable", suite):
+            if not re.fullmatch(rf"{self.release.codename}(-updates)?|(old)*stable", suite):
                 raise refuse(tdl, "os/install/url", f"the tree is of {suite}, not of {self.release.codename}")
             if arch != self.architecture.name:
                 raise refuse(tdl, "os/install/url", f"the tree is for {arch}, not for {self.architecture.name}")
             return url, self._check_mirror(tdl, mirror)
         if url.endswith("/netboot"):
-            return url, self.facts.mirror
+            return url, self._own_mirror()
         if urlsplit(url).scheme == "file":
             raise refuse(
                 tdl,
@@ -90,8 +93,11 @@ class Debian(Guest):
                 "a guest cannot install from a mirror in this host's files",
                 "serve it by HTTP, or name a local netboot directory: file:///.../netboot",
             )
-        installer = f"dists/{self.release.codename}/main/installer-{self.architecture.name}/current/images/netboot"
-        return f"{url}/{installer}", self._check_mirror(tdl, url)
+        suite = f"dists/{self.release.codename}/main/installer-{self.architecture.name}"
+        return f"{url}/{suite}/current/{self.facts.images_directory}/netboot", self._check_mirror(tdl, url)
+
+    def _own_mirror(self) -> str:
+        return self.facts.mirror
 
     def _check_mirror(self, tdl: Tdl, url: str) -> str:
         """The mirror, if the installer can read it and may be told about it."""
@@ -108,7 +114,7 @@ class Debian(Guest):
             raise refuse(
                 tdl,
                 "os/install/url",
-                f"the installer of Debian {self.release.version} reads no mirror by {parts.scheme}",
+                f"the installer of {self.title} reads no mirror by {parts.scheme}",
                 f"it does by {', '.join(self.facts.mirror_protocols)}",
             )
         return url
@@ -226,6 +232,8 @@ class Debian(Guest):
         self._check_disk(tdl, medium, settings)
         root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
         mirror, installs_from_mirror = self._mirror(tdl, medium)
+        hooks = [] if self.facts.takes_packages or settings.answer is not None else ["01oz-packages"]
+        hooks += ["93oz-system", "96oz-done"]
         variables = {
             "disk_device": self._disk_device(hardware),
             "is_efi": hardware.firmware == "efi",
@@ -234,6 +242,7 @@ class Debian(Guest):
             "recipe": self._recipe(tdl, hardware),
             "early_command": f"sh {root}/early.sh",
             "facts": self.facts,
+            "hooks": hooks,
             "installs_from_mirror": installs_from_mirror,
             "key_mark": KEY_MARK,
             "mirror": mirror,
@@ -243,22 +252,28 @@ class Debian(Guest):
             "release": self.release,
             "root": root,
             "root_password_hash": self._password_hash(access),
+            "services": " security, updates" if installs_from_mirror and self.facts.has_updates else "",
             "sources": self._sources(mirror),
             "target": "/target",
             "tdl": tdl,
-            "writes_sources": not installs_from_mirror,
+            "writes_sources": self.facts.replaces_sources or not installs_from_mirror,
             "needs_sshd": settings.answer is None,
         }
         answer = self._answer(settings, variables)
         files = {
             f"{_DIRECTORY}/{name}": render(f"scripts/debian-installer/{name}", **variables).encode()
-            for name in ("early.sh", "93oz-system", "96oz-done")
+            for name in ("early.sh", *hooks)
         }
         factor = settings.limit_factor
         return InstallPlan(
             answer_name="preseed.cfg",
             answer=answer,
-            boots=(Boot(device="cdrom" if medium else "kernel"),),
+            boots=(
+                Boot(
+                    device="cdrom" if medium else "kernel",
+                    ends="power-off" if self.facts.can_power_off else "reset",
+                ),
+            ),
             hardware=hardware,
             limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
             inactivity_s=self.facts.inactivity_s * factor,
@@ -290,7 +305,7 @@ class Debian(Guest):
         (debian-cd writes "not_complete" into .disk/cd_type), and from a tree."""
         if medium is None:
             return self._tree(tdl)[1], True
-        return self.facts.mirror, medium.contents.get("/.disk/cd_type", b"").strip() == b"not_complete"
+        return self._own_mirror(), medium.contents.get("/.disk/cd_type", b"").strip() == b"not_complete"
 
     def _sources(self, mirror: str) -> tuple[str, ...]:
         """The lines of sources.list that a system installed from a complete medium gets.
@@ -304,19 +319,28 @@ class Debian(Guest):
     def _arguments(self, tdl: Tdl, medium: Medium | None) -> str:
         """Kernel arguments. Those of the template are for the installer alone, as they ever were; what follows
         the separator, d-i keeps for the installed system as well (rootskel, user-params)."""
-        words = []
+        facts = self.facts
+        words = [*facts.kernel_arguments]
         if medium:
-            # auto=true puts the questions for language and keyboard off until the answer file is read
-            # (installation guide, B.2.3); the same two as arguments for installers that ask all the same.
-            words += ["auto=true", f"preseed/file=/cdrom{_DIRECTORY}/preseed.cfg", "locale=en_US.UTF-8"]
-            words += [f"{question}=us" for question in self.facts.keyboard_questions]
-        words.append("priority=critical")
-        if self.facts.has_text_frontend:
+            words += [*facts.cd_arguments, f"preseed/file=/cdrom{_DIRECTORY}/preseed.cfg"]
+            words += [f"{facts.locale_argument}={facts.locale}"]
+            words += [f"{question.name}={question.answer}" for question in facts.keyboard_questions]
+        words.append(f"{facts.priority_argument}=critical")
+        if facts.has_text_frontend:
             words.append("DEBIAN_FRONTEND=text")
         if tdl.kernelparam:
             words.append(tdl.kernelparam)
         # The last console is the one d-i talks on (rootskel, reopen-console).
-        words += [self.facts.user_separator, "console=tty0", f"console={self.ports.console}"]
+        words += [facts.user_separator, "console=tty0", f"console={self.ports.console}"]
+        # A boot loader puts these two before the rest.
+        line = " ".join(["BOOT_IMAGE={} initrd={}".format(*self._kernel_paths()), *words])
+        if len(line.encode()) > facts.command_line_bytes_max:
+            raise refuse(
+                tdl,
+                "os/kernelparam",
+                f"the kernel of {self.title} takes {facts.command_line_bytes_max} bytes of arguments, "
+                f"and with yours they would be {len(line.encode())}",
+            )
         return " ".join(words)
 
     def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, files: dict[str, bytes]) -> tuple[MediumEdit, ...]:

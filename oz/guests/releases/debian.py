@@ -2,10 +2,15 @@
 
 from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.debian import Debian
-from oz.guests.debianfacts import DebianFacts
+from oz.guests.debianfacts import DebianFacts, Question
 from oz.guests.timeline import timeline
 
 _MIB = 1024**2
+
+
+def _keymap(*names: str) -> tuple[Question, ...]:
+    return tuple(Question(name=name, kind="select", answer="us") for name in names)
+
 
 # Codenames and last days, those of LTS included: https://wiki.debian.org/DebianReleases.
 _DEBIAN = {
@@ -91,12 +96,12 @@ _DEBIAN_FACTS = timeline(
         # Both names of the questions that moved between the guides for lenny and for wheezy.
         "6": dict(
             ide_disk="sda",
-            keyboard_questions=("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
+            keyboard_questions=_keymap("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
             label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
         ),
         "7": dict(
             # console-setup took over from console-data (installation guide for wheezy, B.4.1).
-            keyboard_questions=("keyboard-configuration/xkb-keymap",),
+            keyboard_questions=_keymap("keyboard-configuration/xkb-keymap"),
             # B.4.7 of the guide for wheezy.
             label_questions=("partman-partitioning/confirm_write_new_label",),
             # Kernel packages lost the "2.6-" when Linux 3 came.
@@ -131,10 +136,32 @@ _DEBIAN_FACTS = timeline(
         # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
     },
     start=dict(
+        kernel_arguments=(),
+        # It puts the questions for language and keyboard off until the answer file is read (installation guide, B.2.3);
+        # the same two are arguments besides, for installers that ask all the same.
+        cd_arguments=("auto=true",),
+        locale_argument="locale",
+        priority_argument="priority",
+        # 255 before Linux 2.6.22, 2048 with the NUL since (Linux: Documentation/x86/boot.txt, cmdline_size).
+        command_line_bytes_max=2047,
+        medium_name=None,
+        images_directory="images",
+        locale="en_US.UTF-8",
         # Installation guide for lenny, B.4.1.
-        keyboard_questions=("console-keymaps-at/keymap",),
+        keyboard_questions=_keymap("console-keymaps-at/keymap"),
         # Installation guide for lenny, B.4.4.
         label_questions=("partman/confirm_write_new_label",),
+        partitioned_choice="finish",
+        # partman-auto 84, which is lenny's (its changelog).
+        unlimited_size="-1",
+        manual_country="manual",
+        other_questions=(),
+        hook_directory="/usr/lib/finish-install.d",
+        finished_question="finish-install/reboot_in_progress",
+        can_power_off=True,
+        has_second_stage=False,
+        takes_packages=True,
+        cd_needs_mirror=False,
         user_separator="--",
         has_text_frontend=False,
         kernel_prefix="linux-image-2.6-",
@@ -146,9 +173,12 @@ _DEBIAN_FACTS = timeline(
         limit_s=1800.0,
         inactivity_s=300.0,
         mirror="http://archive.debian.org/debian",
+        ports_mirror=None,
         # mirror/ftp/hostname is a question of every release up to trixie.
         mirror_protocols=("http", "ftp"),
         components="main",
+        has_security_host=False,
+        replaces_sources=False,
         has_updates=False,
         has_eatmydata=False,
         root_login="without-password",

@@ -17,6 +17,19 @@ ExecStart=/usr/bin/ssh-keygen -A
 WantedBy=multi-user.target
 UNIT
 systemctl -q enable oz-host-keys.service
+{% elif system.init == "upstart" %}
+cat >/etc/init/oz-host-keys.conf <<'JOB'
+description "Make the ssh host keys that are missing"
+# sshd's job waits until this task has ended (upstart: init(5), "starting").
+start on starting ssh
+task
+script
+    for key in /etc/ssh/ssh_host_*_key; do
+        [ ! -e "$key" ] || exit 0
+    done
+    {% filter indent(4) %}{% include "scripts/make-host-keys.sh" %}{% endfilter %}
+end script
+JOB
 {% else %}
 cat >/etc/init.d/oz-host-keys <<'INIT'
 #!/bin/sh

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run by preseed/early_command: what these two do comes after everything the installer does to the new system.
-mkdir -p /usr/lib/finish-install.d
-cp {{ root }}/93oz-system {{ root }}/96oz-done /usr/lib/finish-install.d/
-chmod 755 /usr/lib/finish-install.d/93oz-system /usr/lib/finish-install.d/96oz-done
+# Run by preseed/early_command: the installer runs these at its end, each in the place that its number gives it.
+mkdir -p {{ facts.hook_directory }}
+cp{% for name in hooks %} {{ root }}/{{ name }}{% endfor %} {{ facts.hook_directory }}/
+chmod 755{% for name in hooks %} {{ facts.hook_directory }}/{{ name }}{% endfor %}
+
