@@ -1,57 +1,85 @@
-"""What others wrote judges Debian's plans: debconf's reader, d-i's own questions, the shell, GRUB's parsers."""
+"""What others wrote judges the plans for d-i: debconf's reader, d-i's own questions, the shell, GRUB's parsers."""
 
+import functools
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plans import all_samples, plan_texts, sample_access, sample_plan, sample_tdl
+from plans import plan_texts, sample_access, sample_plan, sample_tdl, samples
 
-from oz.guests import guest_for
+from oz.guests import all_releases, guest_for
 from oz.model import RunCommand, Settings
 
 QUESTIONS = Path(__file__).parents[2] / "../shared/oracles/debian-installer-questions.tsv"
+DISTROS = ("Debian", "Ubuntu")
+ORDER = [(row.distro, row.version) for row in all_releases()]
 
-# Questions that the installers of Debian 12 and 13 no longer have, and those that packages outside of them own.
+# Questions that the installers of Debian 12 and 13 no longer have, that Ubuntu's alone has, and those that packages
+# outside of them own; the first and the last release of each distribution that may be answered so, and who says it.
 OTHER_QUESTIONS = {
-    "console-keymaps-at/keymap": ("5 6", "installation guide for lenny, B.4.1: console-data's keymap"),
-    "partman/confirm_write_new_label": ("5 6", "installation guide for lenny, B.4.4: partman-base before the split"),
-    "tasksel/first": ("5 6 7 8 9 10 11 12 13", "the package tasksel"),
-    "popularity-contest/participate": ("5 6 7 8 9 10 11 12 13", "the package popularity-contest"),
+    "console-keymaps-at/keymap": (["Debian 5-6"], "installation guide for lenny, B.4.1: console-data's keymap"),
+    "partman/confirm_write_new_label": (
+        ["Debian 5-6", "Ubuntu 5.04-11.10"],
+        "installation guide for lenny, B.4.4: partman-base before the split",
+    ),
+    "tasksel/first": (["Debian 5-13", "Ubuntu 5.04-20.04"], "the package tasksel"),
+    "popularity-contest/participate": (["Debian 5-13", "Ubuntu 5.04-20.04"], "the package popularity-contest"),
+    "kbd-chooser/method": (["Ubuntu 5.04-6.06"], "installation guide for dapper, B.3.1"),
+    "console-setup/ask_detect": (["Ubuntu 6.10-20.04"], "installation guides for hardy to focal, B.4.1"),
+    "console-setup/layoutcode": (["Ubuntu 6.10-11.10"], "installation guides for feisty to jaunty, B.4.1"),
+    "prebaseconfig/reboot_in_progress": (["Ubuntu 5.04-6.06"], "prebaseconfig.templates, before finish-install 2.0"),
+    "archive-copier/desktop-task": (["Ubuntu 5.04-5.10"], "the CD's preseed/server.seed"),
+    "archive-copier/ship-task": (["Ubuntu 5.04-5.10"], "the CD's preseed/server.seed"),
+    "apt-setup/security_path": (["Ubuntu 6.06-20.04"], "apt-setup 1:0.42ubuntu1's changelog; none before"),
+    "pkgsel/install-pattern": (["Ubuntu 6.06-6.06"], "the CD's preseed/server.seed"),
+    "pkgsel/language-pack-patterns": (["Ubuntu 6.06-20.04"], "the netboot directories' menu, entry cli"),
+    "pkgsel/install-language-support": (["Ubuntu 6.06-20.04"], "the netboot directories' menu, entry cli"),
 }
 
-Sample = tuple[str, str, str, str]
+Sample = tuple[str, str, str, str, str]
 
 
+@functools.cache
 def texts_of(sample: Sample) -> dict[str, str]:
-    version, arch, install_type, firmware = sample
-    return plan_texts(
-        sample_plan(sample_tdl(version, arch, install_type), Settings(firmware="efi" if firmware == "efi" else "bios"))
-    )
+    distro, version, arch, install_type, firmware = sample
+    tdl = sample_tdl(version, arch, install_type, distro=distro)
+    return plan_texts(sample_plan(tdl, Settings(firmware="efi" if firmware == "efi" else "bios")))
 
 
-def judged_samples() -> list[Sample]:
-    """One sample for each set of texts that differs by more than the codename."""
-    seen: dict[tuple[str, ...], Sample] = {}
-    for sample in all_samples():
-        codename = guest_for(sample_tdl(*sample[:2])).release.codename
-        texts = (text.replace(codename, "") for name, text in sorted(texts_of(sample).items()) if name != "plan")
-        seen.setdefault(tuple(texts), sample)
-    return list(seen.values())
+def all_of(distro: str) -> list[Sample]:
+    return [(distro, *sample) for sample in samples(distro)]
 
 
-@pytest.fixture(params=judged_samples(), ids="-".join)
-def texts(request: pytest.FixtureRequest) -> dict[str, str]:
-    return texts_of(request.param)
+def distinct(distro: str, name: str) -> Iterator[tuple[Sample, str]]:
+    """Each text that plans have under a name, once, and a sample that has it; the codename makes no difference."""
+    seen = set()
+    for sample in all_of(distro):
+        text = texts_of(sample).get(name)
+        codename = guest_for(sample_tdl(sample[1], sample[2], sample[3], distro=distro)).release.codename
+        if text is not None and (kind := text.replace(codename, "CODENAME")) not in seen:
+            seen.add(kind)
+            yield sample, text
 
 
-def test_debconf_reads_every_answer_file_without_a_word(texts: dict[str, str]) -> None:
+@pytest.fixture(params=DISTROS)
+def distro(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_debconf_reads_every_answer_file_without_a_word(distro: str) -> None:
+    """It judges line by line; so one of each line is enough, and one process."""
+    lines = {line for sample in all_of(distro) for line in texts_of(sample)["preseed.cfg"].splitlines()}
     checked = subprocess.run(
-        ["debconf-set-selections", "--checkonly"], input=texts["preseed.cfg"], text=True, capture_output=True
+        ["debconf-set-selections", "--checkonly"], input="\n".join(sorted(lines)), text=True, capture_output=True
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    broken = "d-i partman/confirm bolean true\n"
+    checked = subprocess.run(["debconf-set-selections", "--checkonly"], input=broken, text=True, capture_output=True)
+    assert "bolean" in checked.stderr
 
 
 def lines_of(answer: str) -> list[tuple[str, str, str, str]]:
@@ -63,17 +91,27 @@ def lines_of(answer: str) -> list[tuple[str, str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("sample", all_samples(), ids="-".join)
-def test_every_question_is_one_that_the_installer_has(sample: Sample) -> None:
+def may_answer(question: str, distro: str, version: str) -> bool:
+    for span in OTHER_QUESTIONS[question][0]:
+        name, versions = span.split()
+        first, last = versions.split("-")
+        numbers = [ORDER.index((name, end)) for end in (first, last)]
+        if name == distro and numbers[0] <= ORDER.index((distro, version)) <= numbers[1]:
+            return True
+    return False
+
+
+def test_every_question_is_one_that_the_installer_has(distro: str) -> None:
     if not QUESTIONS.exists():
         pytest.skip("the list of the installer's questions is not here: ../shared/oracles")
     known = {}
     for row in QUESTIONS.read_text().splitlines()[1:]:
         name, kind, *choices = row.split("\t")
         known[name] = (kind, choices[0] if choices else "")
-    for _, question, kind, value in lines_of(texts_of(sample)["preseed.cfg"]):
+    answered = {(sample[1], *line) for sample in all_of(distro) for line in lines_of(texts_of(sample)["preseed.cfg"])}
+    for version, _, question, kind, value in sorted(answered):
         if question in OTHER_QUESTIONS:
-            assert sample[0] in OTHER_QUESTIONS[question][0].split(), question
+            assert may_answer(question, distro, version), (question, version)
             continue
         assert question in known, f"{question} is no question of the installer"
         real_kind, choices = known[question]
@@ -85,9 +123,10 @@ def test_every_question_is_one_that_the_installer_has(sample: Sample) -> None:
             assert value in ("true", "false")
 
 
-def test_no_question_is_answered_twice(texts: dict[str, str]) -> None:
-    questions = [question for _, question, _, _ in lines_of(texts["preseed.cfg"])]
-    assert len(questions) == len(set(questions))
+def test_no_question_is_answered_twice(distro: str) -> None:
+    for sample, text in distinct(distro, "preseed.cfg"):
+        questions = [question for _, question, _, _ in lines_of(text)]
+        assert len(questions) == len(set(questions)), sample
 
 
 def check_script(text: str) -> None:
@@ -96,24 +135,46 @@ def check_script(text: str) -> None:
         assert (checked.returncode, checked.stderr) == (0, ""), (shell, text)
 
 
-def test_every_script_of_a_plan_is_one_that_shells_parse(texts: dict[str, str]) -> None:
-    scripts = {name: text for name, text in texts.items() if text.startswith("#!/bin/sh\n")}
-    assert {name.rpartition("_")[2] for name in scripts} == {"early.sh", "93oz-system", "96oz-done"}
-    commands = [value for _, question, _, value in lines_of(texts["preseed.cfg"]) if question.endswith("_command")]
-    assert commands
-    for text in (*scripts.values(), *commands):
-        check_script(text)
+def test_every_script_of_a_plan_is_one_that_shells_parse(distro: str) -> None:
+    for sample in all_of(distro):
+        scripts = {name for name, text in texts_of(sample).items() if text.startswith("#!/bin/sh\n")}
+        assert {name.rpartition("_")[2] for name in scripts} - {"01oz-packages"} == {
+            "early.sh",
+            "93oz-system",
+            "96oz-done",
+        }
+    for name in ("oz_early.sh", "oz_01oz-packages", "oz_93oz-system", "oz_96oz-done"):
+        for _, text in distinct(distro, name):
+            check_script(text)
+    commands = {
+        value
+        for sample in all_of(distro)
+        for _, question, _, value in lines_of(texts_of(sample)["preseed.cfg"])
+        if question.endswith("_command")
+    }
+    assert len(commands) == 2
+    for command in commands:
+        check_script(command)
 
 
-@pytest.mark.parametrize("version", ["5", "7", "8", "13"])
-def test_sealing_and_renewing_are_scripts_that_shells_parse(version: str) -> None:
-    guest = guest_for(sample_tdl(version))
+@pytest.mark.parametrize(
+    ("distro", "version"),
+    [
+        *(("Debian", version) for version in ("5", "7", "8", "13")),
+        *(("Ubuntu", version) for version in ("5.04", "10.04", "11.04", "12.04", "15.04")),
+    ],
+)
+def test_sealing_and_renewing_are_scripts_that_shells_parse(distro: str, version: str) -> None:
+    guest = guest_for(sample_tdl(version, distro=distro))
     check_script(guest.sealed_power_off_command)
     for action in (*guest.plan_seal(), *guest.plan_renewal(sample_access(guest))):
         assert isinstance(action, RunCommand) and action.script.data
         check_script(action.script.data.decode())
         for init in re.findall(r"<<'INIT'\n(.*?)^INIT$", action.script.data.decode(), re.DOTALL | re.MULTILINE):
             check_script(init)
+        # init(5): the lines between "script" and "end script" are the shell's.
+        for job in re.findall(r"^script\n(.*?)^end script$", action.script.data.decode(), re.DOTALL | re.MULTILINE):
+            check_script(job)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this host has no systemd to judge units")
@@ -139,38 +200,41 @@ def test_systemd_finds_no_cycle_in_the_unit_that_makes_host_keys(listener: str, 
     assert "cycle" not in done.stderr and "oz-host-keys" not in done.stderr, done.stderr
 
 
-def test_grub_parses_its_menu(texts: dict[str, str]) -> None:
-    if (menu := texts.get("boot_grub_grub.cfg")) is not None:
+def test_grub_parses_its_menu(distro: str) -> None:
+    menus = list(distinct(distro, "boot_grub_grub.cfg"))
+    assert menus
+    for sample, menu in menus:
         checked = subprocess.run(["grub-script-check"], input=menu, text=True, capture_output=True)
-        assert (checked.returncode, checked.stderr) == (0, "")
+        assert (checked.returncode, checked.stderr) == (0, ""), sample
 
 
-def test_isolinux_menu_is_one_that_grub_understands(texts: dict[str, str], tmp_path: Path) -> None:
-    if (menu := texts.get("isolinux_isolinux.cfg")) is None:
-        return
+def test_isolinux_menu_is_one_that_grub_understands(distro: str, tmp_path: Path) -> None:
     (tmp_path / "isolinux").mkdir()
     file = tmp_path / "isolinux/isolinux.cfg"
-    file.write_text(menu)
-    read = subprocess.run(
-        ["grub-syslinux2cfg", "--isolinux", "-r", str(tmp_path), str(file)], text=True, capture_output=True, check=True
-    )
-    assert "UNSUPPORTED" not in read.stdout and read.stderr == ""
-    arguments = re.search(r"^ *linux\S* (.*)$", read.stdout, re.MULTILINE)
-    assert arguments and "preseed/file" in arguments[1] and "/initrd.gz" in read.stdout
+    menus = list(distinct(distro, "isolinux_isolinux.cfg"))
+    assert menus
+    for sample, menu in menus:
+        file.write_text(menu)
+        read = subprocess.run(
+            ["grub-syslinux2cfg", "--isolinux", "-r", str(tmp_path), str(file)],
+            text=True, capture_output=True, check=True,
+        )  # fmt: skip
+        assert "UNSUPPORTED" not in read.stdout and read.stderr == "", sample
+        arguments = re.search(r"^ *linux\S* (.*)$", read.stdout, re.MULTILINE)
+        assert arguments and "preseed/file" in arguments[1] and "/initrd.gz" in read.stdout
+        # A graphical menu waits for a key.
+        assert "gfxboot" not in menu and "timeout 1\n" in menu
 
 
-def test_the_hook_that_reports_the_end_runs_after_everything_is_unmounted(texts: dict[str, str]) -> None:
-    """finish-install runs its parts in the order of their names: 94save-logs, 95umount, ..., 99reboot."""
-    names = [name.rpartition("_")[2] for name in texts if "oz-" in name]
-    assert sorted([*names, "90base-installer", "94save-logs", "95umount", "97release-dhcp-lease", "99reboot"]) == [
-        "90base-installer",
-        "93oz-system",
-        "94save-logs",
-        "95umount",
-        "96oz-done",
-        "97release-dhcp-lease",
-        "99reboot",
-    ]
+def test_the_hook_that_reports_the_end_runs_after_everything_is_unmounted(distro: str) -> None:
+    """finish-install, as prebaseconfig before it, runs its parts in the order of their names: 94save-logs, 95umount,
+    ..., 99reboot; and Ubuntu's 10apt-cdrom-setup takes the CD from apt."""
+    theirs = ["10apt-cdrom-setup", "90base-installer", "94save-logs", "95umount", "97release-dhcp-lease", "99reboot"]
+    for sample in all_of(distro):
+        names = [name.rpartition("_")[2] for name in texts_of(sample) if "oz-" in name]
+        order = sorted([*names, *theirs])
+        assert order[-5:] == ["94save-logs", "95umount", "96oz-done", "97release-dhcp-lease", "99reboot"]
+        assert order[-6] == "93oz-system" and order[0] in ("01oz-packages", "10apt-cdrom-setup")
 
 
 def test_an_installer_that_writes_deb822_is_not_stumbled_over(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ script
     for key in /etc/ssh/ssh_host_*_key; do
         [ ! -e "$key" ] || exit 0
     done
-    {% filter indent(4) %}{% include "scripts/make-host-keys.sh" %}{% endfilter %}
+    {% filter indent(4, true) %}{% include "scripts/make-host-keys.sh" %}{% endfilter %}
 end script
 JOB
 {% else %}
