@@ -12,8 +12,9 @@ if [ -e /etc/machine-id ]; then : >/etc/machine-id; fi
 rm -f /var/lib/dbus/machine-id
 {% include "scripts/forget-traces.sh" %}
 rm -rf /var/log/installer /var/log/journal/*
-find /var/log -type f \( -name '*.gz' -o -name '*.[0-9]' \) -exec rm -f {} +
-find /var/log -type f -exec sh -c 'for log in "$@"; do : >"$log"; done' sh {} +
+# find knows "{} +" since findutils 4.2.12 only.
+find /var/log -type f \( -name '*.gz' -o -name '*.[0-9]' \) -exec rm -f {} \;
+find /var/log -type f -exec sh -c ': >"$1"' sh {} \;
 rm -rf /tmp/* /var/tmp/*
 rm -f /root/.bash_history /root/.viminfo
 sync
