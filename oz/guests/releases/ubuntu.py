@@ -195,9 +195,10 @@ _UBUNTU_FACTS = timeline(
         # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
         "14.04": dict(root_login=None),
         # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst);
-        # utopic has 3.16. So have the CDs of 14.04.2 and later or newer ones: their installer talks on the screen alone.
+        # utopic has 3.16. So have the CDs of 14.04.2, and later ones newer kernels: there the installer talks on the
+        # screen alone.
         "14.10": dict(user_separator="---"),
-        # Beside the directory "images", where there is only a note about the new installer.
+        # dists/focal/main/installer-amd64/current has the netboot directory under this name.
         "20.04": dict(images_directory="legacy-images"),
     },
     start=dict(
