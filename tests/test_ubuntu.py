@@ -311,7 +311,7 @@ def test_no_command_line_is_longer_than_its_kernel_takes() -> None:
         plan = sample_plan(ubuntu(version, arch, install_type))
         menu = plan_texts(plan).get("isolinux_isolinux.cfg", "")
         for line in (plan.command_line or "", *re.findall(r"append (.*)", menu)):
-            is_short = float(re.sub(r"\.(\d)", r".\1", version)) < 7.1
+            is_short = VERSIONS.index(version) < VERSIONS.index("7.10")
             assert len(f"BOOT_IMAGE=/install/vmlinuz {line}") <= (255 if is_short else 2047), (version, line)
     assert sample_plan(ubuntu("7.10", kernelparam="x" * 255)).answer
     with pytest.raises(

@@ -188,8 +188,8 @@ class Debian(Guest):
         return "/dev/" + {"virtio": "vda", "ide": self.facts.ide_disk}.get(hardware.disk_bus, "sda")
 
     def _kernel_package(self) -> str | None:
-        suffix = self.architecture.kernel_suffix
-        return f"{self.facts.kernel_prefix}{suffix}" if suffix else None
+        prefix, suffix = self.facts.kernel_prefix, self.architecture.kernel_suffix
+        return f"{prefix}{suffix}" if prefix and suffix else None
 
     def _check_disk(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> None:
         """Return if what our answer file asks of Debian's own media fits. A medium without .disk/cd_type is not

@@ -91,7 +91,8 @@ class DebianFacts:
     """pkgsel/include is there; else our first hook installs what is needed."""
     cd_needs_mirror: bool
     """An installer from a complete CD sets up a mirror all the same, and asks if it cannot."""
-    kernel_prefix: str
+    kernel_prefix: str | None
+    """The beginning of the kernel package's name; None where d-i chooses it by itself."""
     filesystem: str
     ide_disk: str
     disk_bytes_min: int

@@ -62,9 +62,6 @@ class Ubuntu(Debian):
 
     # ---------------------------------------------------------------- installing
 
-    def _kernel_package(self) -> None:
-        """The installer chooses by itself."""
-
     def _own_mirror(self) -> str:
         return self.facts.ports_mirror or self.facts.mirror if self.arch == "aarch64" else self.facts.mirror
 

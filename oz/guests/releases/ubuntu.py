@@ -235,7 +235,9 @@ _UBUNTU_FACTS = timeline(
         has_second_stage=True,
         takes_packages=False,
         cd_needs_mirror=False,
-        kernel_prefix="",
+        # It takes the one that the medium has: server CDs have another one than
+        # alternate CDs (base-installer, library.sh).
+        kernel_prefix=None,
         filesystem="ext3",
         ide_disk="hda",
         disk_bytes_min=2048 * _MIB,
