@@ -83,8 +83,10 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     machine = _plan_machine(plan, build)
     assert machine.disk is not None
 
-    # what a template adds to the medium is fetched too late to tell whether a cached system has it
-    use_cache = build.config.cache_jeos and not tdl.extras and stop_after in (None, "install")
+    # what a template adds to the medium is fetched too late to tell whether a cached system has it;
+    # one without ssh cannot be given secrets of its own
+    can_be_cached = guest.supports_customize and not tdl.extras and stop_after in (None, "install")
+    use_cache = build.config.cache_jeos and can_be_cached
     key, cached = jeos.find(media, medium, files, build) if use_cache else (None, None)
     if cached:
         access = jeos.start_from(cached, machine, access, build)
