@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from guest import tiny
 from lxml import etree
 from plans import SETTINGS, sample_plan
 from test_windows import VERSIONS, every_plan, read_sif, windows
@@ -18,7 +19,10 @@ from test_windows import VERSIONS, every_plan, read_sif, windows
 from oz.domain import domain_xml
 from oz.guests import guest_for
 from oz.host import iso
+from oz.host.hypervisor import LibvirtHypervisor
+from oz.host.waiting import wait_boot
 from oz.model import Drive, Machine, Medium, Network, Rng
+from oz.protocols import RealClock
 
 OSINFO = Path("/usr/share/osinfo/os/microsoft.com")
 
@@ -158,11 +162,9 @@ def test_dos_finds_the_files_by_their_names(tmp_path: Path) -> None:
     assert read.decode() == plan.answer
 
 
-@pytest.mark.parametrize("version", ["2000", "XP"])
-@pytest.mark.parametrize("persistent", [False, True])
-def test_libvirts_grammar_accepts_the_machine(version: str, persistent: bool, tmp_path: Path) -> None:
-    machine = Machine(
-        name="w",
+def planned_machine(version: str, directory: Path) -> Machine:
+    return Machine(
+        name=f"windows-{version}",
         uuid="6a1b1c1e-0000-4000-8000-000000000001",
         mac="52:54:00:00:00:01",
         domain_type="qemu",
@@ -170,15 +172,40 @@ def test_libvirts_grammar_accepts_the_machine(version: str, persistent: bool, tm
         hardware=sample_plan(windows(version), SETTINGS).hardware,
         network=Network(),
         rng=Rng(),
-        disk=Drive(path=Path("/d")),
-        cdroms=(Drive(path=Path("/cd.iso")),),
-        floppy=Drive(path=Path("/floppy.img")),
+        disk=Drive(path=directory / "disk"),
+        cdroms=(Drive(path=directory / "cd.iso"),),
+        floppy=Drive(path=directory / "floppy.img"),
         boot_device="cdrom",
+        console_socket=directory / "c",
+        marker_socket=directory / "m",
+        vnc_socket=directory / "v",
     )
+
+
+@pytest.mark.parametrize("version", ["2000", "XP"])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_libvirts_grammar_accepts_the_machine(version: str, persistent: bool, tmp_path: Path) -> None:
     path = tmp_path / "domain.xml"
-    path.write_text(domain_xml(machine, persistent=persistent))
+    path.write_text(domain_xml(planned_machine(version, tmp_path), persistent=persistent))
     done = subprocess.run(["virt-xml-validate", path, "domain"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + path.read_text()
+
+
+@pytest.mark.parametrize("version", ["2000", "XP"])
+def test_libvirt_and_qemu_start_the_machine(hypervisor: LibvirtHypervisor, short_dir: Path, version: str) -> None:
+    """With a CD that does not boot, as one that waits for a key press in vain: it goes on to the disk, whose second
+    port is the marker's, and whose power-off is ACPI's."""
+    machine = planned_machine(version, short_dir)
+    assert machine.disk and machine.floppy
+    tiny.write_disk(machine.disk.path, tiny.sender(b"nonce-0123\r\n", tiny.POWER_OFF))
+    iso.seed("NO_BOOT", {"a": b"b"}, machine.cdroms[0].path)
+    iso.floppy({"WINNT.SIF": b"x"}, machine.floppy.path, base=None)
+    domain = hypervisor.start(machine, console_log=None)
+    try:
+        lines = wait_boot(domain, reboots=0, limit_s=60.0, inactivity_s=60.0, clock=RealClock())
+    finally:
+        domain.destroy()
+    assert [line.strip() for line in lines] == ["nonce-0123"]
 
 
 def test_qemu_has_what_the_machine_needs() -> None:
