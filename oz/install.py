@@ -17,7 +17,7 @@ from oz import jeos
 from oz.build import Build, Options, image_name, make_directory, random_mac
 from oz.config import Config
 from oz.domain import domain_xml
-from oz.dryrun import placeholder, plan_json
+from oz.dryrun import placeholder, plan_json, without_secrets
 from oz.errors import HostError, InstallError, UsageError
 from oz.host import access as access_files
 from oz.host import disk, waiting
@@ -148,7 +148,7 @@ def _keep_plan(media: MediaPlan, medium: Medium | None, plan: InstallPlan, build
     """plan.json as a dry run would print it, without secrets; the answer file as it is used, for its owner alone."""
     directory = build.work / "oz"
     make_directory(directory)
-    tdl = replace(build.tdl, rootpw=None)
+    tdl = without_secrets(build.tdl)
     shown = build.guest.plan_install(tdl, medium, placeholder(tdl, build.guest), build.settings)
     (directory / "plan.json").write_text(plan_json(media, shown, build.guest.plan_customize(build.tdl)))
     answer = directory / plan.answer_name

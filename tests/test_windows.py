@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plans import SETTINGS, plan_texts, sample_plan, sample_tdl, samples
 from programs import run, write_config
 
+from oz.dryrun import plan_dry, plan_json
 from oz.errors import MediumError, OzError, TdlError, UnsupportedError, UsageError
 from oz.guests import all_releases, guest_for
 from oz.guests.windows import computer_name
@@ -378,6 +379,13 @@ def test_nothing_can_be_done_in_the_installed_system() -> None:
     for plan in (guest.plan_seal, lambda: guest.plan_manifest(tdl)):
         with pytest.raises(UnsupportedError, match="Windows XP has no ssh: nothing can be done in the installed"):
             plan()
+
+
+def test_what_is_shown_of_a_plan_has_neither_password_nor_product_key() -> None:
+    tdl = windows(rootpw="S3cret-Word")
+    media, plan = plan_dry(tdl, guest_for(tdl), SETTINGS)
+    text = plan_json(media, plan, ())
+    assert KEY not in text and "S3cret" not in text and 'ProductKey=\\"XXXXX-XXXXX-' in text
 
 
 TEMPLATE = f"""<template><name>w</name><os><name>Windows</name><version>2003</version><arch>i386</arch>
