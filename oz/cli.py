@@ -76,7 +76,7 @@ def _install(args: argparse.Namespace) -> None:
         assert installed.machine.disk is not None
         path = str(installed.machine.disk.path)
         return results.put_result(args, {"path": path}, path)
-    return _put_installed(args, installed, manifest)
+    return _put_installed(args, installed, manifest, has_ssh=guest.supports_customize)
 
 
 def _finish(args: argparse.Namespace, installed: "Installed", build: "Build") -> "Manifest | None":
@@ -142,11 +142,12 @@ def _list_guests(args: argparse.Namespace) -> None:
     results.put_result(args, results.guest_records(rows), results.guests_text(rows))
 
 
-def _put_installed(args: argparse.Namespace, installed: "Installed", manifest: "Manifest | None") -> None:
-
+def _put_installed(
+    args: argparse.Namespace, installed: "Installed", manifest: "Manifest | None", *, has_ssh: bool
+) -> None:
     record = results.installed_record(installed)
     written = results.keep_manifest(args, manifest, installed.directory)
-    text = results.installed_text(installed, manifest=written, is_sealed=args.seal)
+    text = results.installed_text(installed, manifest=written, is_sealed=args.seal, has_ssh=has_ssh)
     results.put_with_manifest(args, record, text, manifest, written)
 
 

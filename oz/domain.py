@@ -22,6 +22,8 @@ _LIBVIRT_ARCH = {"i386": "i686"}
 """Where libvirt (virArch, src/util/virarch.c) spells an architecture of a template otherwise."""
 _XML_BYTES_MAX = 5 * 1024**2
 _PREFIX = {"virtio": "vd", "ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+"""The namespace of QEMU's own options (https://libvirt.org/drvqemu.html)."""
 _MEMORY_UNITS = {
     "b": 1, "bytes": 1, "kb": 1000, "k": 1024, "kib": 1024, "mb": 1000**2, "m": 1024**2, "mib": 1024**2,
     "gb": 1000**3, "g": 1024**3, "gib": 1024**3, "tb": 1000**4, "t": 1024**4, "tib": 1024**4,
@@ -57,6 +59,7 @@ def domain_xml(machine: Machine, *, persistent: bool = False, keeps_owners: bool
             _new("on_reboot", "restart"),
             _new("on_crash", "destroy"),
             _devices(machine, persistent=persistent),
+            *_qemu_options(machine.hardware, persistent=persistent),
             type=machine.domain_type,
         )
     except (ValueError, UnicodeEncodeError) as error:
@@ -119,6 +122,13 @@ def _cpu(machine: Machine) -> Iterator[etree._Element]:
         yield _new("cpu", mode="maximum", check="none")
 
 
+def _qemu_options(hardware: Hardware, *, persistent: bool) -> Iterator[etree._Element]:
+    if hardware.qemu_options and not persistent:
+        element = etree.Element(f"{{{_QEMU}}}commandline", nsmap={"qemu": _QEMU})
+        element.extend([_new(f"{{{_QEMU}}}arg", value=option) for option in hardware.qemu_options])
+        yield element
+
+
 def _devices(machine: Machine, *, persistent: bool) -> etree._Element:
     hardware = machine.hardware
     is_x86 = hardware.arch in _X86
@@ -141,8 +151,10 @@ def _devices(machine: Machine, *, persistent: bool) -> etree._Element:
     elif machine.vnc_socket:
         devices.append(_new("graphics", type="vnc", socket=str(machine.vnc_socket)))
     devices.append(_new("video", _new("model", type=hardware.video)))
-    if not persistent:
+    if not persistent or hardware.asks_for_drivers:
         devices.append(_new("memballoon", model="none"))
+    if hardware.asks_for_drivers:
+        return devices
     devices.append(_rng(machine.rng))
     if is_x86 and not persistent:
         devices.append(_new("panic", model="isa"))

@@ -36,6 +36,7 @@ from oz.progress import note
 
 PLACEHOLDER_UUID = "00000000-0000-4000-8000-000000000000"
 PLACEHOLDER_MAC = "52:54:00:00:00:00"
+PLACEHOLDER_KEY = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
 
 
 def plan_dry(tdl: Tdl, guest: Guest, settings: Settings) -> tuple[MediaPlan, InstallPlan]:
@@ -50,7 +51,7 @@ def plan_dry(tdl: Tdl, guest: Guest, settings: Settings) -> tuple[MediaPlan, Ins
         else:
             medium = guest.documented_medium(tdl)
             note("the medium is not here: planned from the release's documented layout")
-    shown = replace(tdl, rootpw=None)
+    shown = without_secrets(tdl)
     return media, guest.plan_install(shown, medium, placeholder(shown, guest), settings)
 
 
@@ -63,6 +64,11 @@ def _local_medium(tdl: Tdl) -> Path | None:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
         raise
+
+
+def without_secrets(tdl: Tdl) -> Tdl:
+    """The template without its password, and with a placeholder for its product key."""
+    return replace(tdl, rootpw=None, key=tdl.key and PLACEHOLDER_KEY)
 
 
 def placeholder(tdl: Tdl, guest: Guest) -> Access:

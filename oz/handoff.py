@@ -11,17 +11,23 @@ HOST_KEY_ALIAS = "oz-guest"
 
 _QEMU_ARCH = {"i386": "x86_64", "armv7l": "arm", "ppc64le": "ppc64"}
 _NIC = {"virtio": "virtio-net-pci"}
+_VGA = {"vga": "std"}
 
 
-def qemu_command(machine: Machine, *, ssh_port: int) -> list[str]:
-    """A QEMU command line that boots the image on this terminal, its port 22 at 127.0.0.1:SSH_PORT.
+VNC_SCREEN = "127.0.0.1:0"
+"""Where a guest without ssh shows itself: display 0 is port 5900."""
+
+
+def qemu_command(machine: Machine, *, ssh_port: int | None) -> list[str]:
+    """A QEMU command line that boots the image on this terminal, its port 22 at 127.0.0.1:SSH_PORT; a guest without
+    ssh (None) shows its screen at VNC_SCREEN.
 
     Not for an EFI machine, whose firmware has other paths on every host: boot that by its XML.
     """
     assert machine.disk is not None
     hardware = machine.hardware
     accelerator = "kvm" if machine.domain_type == "kvm" else "tcg"
-    nic = f"user,model={_NIC.get(hardware.nic_model, hardware.nic_model)},hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
+    nic = f"user,model={_NIC.get(hardware.nic_model, hardware.nic_model)}"
     command = [f"qemu-system-{_QEMU_ARCH.get(hardware.arch, hardware.arch)}"]
     command += ["-machine", f"{hardware.machine_type},accel={accelerator}", "-cpu", "max"]
     command += ["-m", str(hardware.memory_bytes // MIB), "-smp", str(machine.cpus)]
@@ -29,7 +35,13 @@ def qemu_command(machine: Machine, *, ssh_port: int) -> list[str]:
     interface = hardware.disk_bus if hardware.disk_bus in ("virtio", "ide") else "none,id=disk"
     command += ["-drive", f"file={file},format={machine.disk.format},if={interface}"]
     command += _disk_devices(hardware)
-    return [*command, "-nic", nic, "-nographic"]
+    if hardware.clock == "localtime":
+        command += ["-rtc", "base=localtime"]
+    if ssh_port is not None:
+        return [*command, "-nic", f"{nic},hostfwd=tcp:127.0.0.1:{ssh_port}-:22", "-nographic"]
+    pointer = ["-usb", "-device", "usb-tablet"] if hardware.pointer == "tablet" else []
+    screen = ["-vga", _VGA.get(hardware.video, hardware.video), "-vnc", VNC_SCREEN]
+    return [*command, "-nic", nic, *screen, *pointer]
 
 
 def _disk_devices(hardware: Hardware) -> list[str]:

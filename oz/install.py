@@ -17,7 +17,7 @@ from oz import jeos
 from oz.build import Build, Options, image_name, make_directory, random_mac
 from oz.config import Config
 from oz.domain import domain_xml
-from oz.dryrun import placeholder, plan_json
+from oz.dryrun import placeholder, plan_json, without_secrets
 from oz.errors import HostError, InstallError, UsageError
 from oz.host import access as access_files
 from oz.host import disk, waiting
@@ -83,8 +83,10 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     machine = _plan_machine(plan, build)
     assert machine.disk is not None
 
-    # what a template adds to the medium is fetched too late to tell whether a cached system has it
-    use_cache = build.config.cache_jeos and not tdl.extras and stop_after in (None, "install")
+    # what a template adds to the medium is fetched too late to tell whether a cached system has it;
+    # one without ssh cannot be given secrets of its own
+    can_be_cached = guest.supports_customize and not tdl.extras and stop_after in (None, "install")
+    use_cache = build.config.cache_jeos and can_be_cached
     key, cached = jeos.find(media, medium, files, build) if use_cache else (None, None)
     if cached:
         access = jeos.start_from(cached, machine, access, build)
@@ -146,7 +148,7 @@ def _keep_plan(media: MediaPlan, medium: Medium | None, plan: InstallPlan, build
     """plan.json as a dry run would print it, without secrets; the answer file as it is used, for its owner alone."""
     directory = build.work / "oz"
     make_directory(directory)
-    tdl = replace(build.tdl, rootpw=None)
+    tdl = without_secrets(build.tdl)
     shown = build.guest.plan_install(tdl, medium, placeholder(tdl, build.guest), build.settings)
     (directory / "plan.json").write_text(plan_json(media, shown, build.guest.plan_customize(build.tdl)))
     answer = directory / plan.answer_name

@@ -1,7 +1,8 @@
 """The Jinja2 environment: a name that is not known is an error, and values are escaped by the kind of file.
 
 XML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for a value
-that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command.
+that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command, `|inf` for a
+value of a setup information file.
 Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
 """
 
@@ -35,6 +36,21 @@ def _quote_grub(value: object) -> str:
     return text if re.fullmatch(r"[\w@%+=:,./?-]+", text, re.ASCII) else "'" + text.replace("'", "'\\''") + "'"
 
 
+def quote_inf(value: object) -> str:
+    """A value in double quotes, as .inf and .sif files hold it. Raises UsageError for what they cannot hold.
+
+    A quote would be doubled for one of their readers and left alone for another, and so a percent sign: SetupAPI
+    (https://learn.microsoft.com/windows-hardware/drivers/install/general-syntax-rules-for-inf-files) undoubles
+    them, GetPrivateProfileString does not.
+    """
+    text = _line(value)
+    if not (text.isascii() and text.isprintable()) or re.search('["%]', text):
+        raise UsageError(
+            "a value with a letter beyond ASCII, a double quote or a percent sign cannot be put into a .sif file"
+        )
+    return f'"{text}"'
+
+
 def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
     environment = kind(
         loader=jinja2.PackageLoader("oz", "templates"),
@@ -46,7 +62,7 @@ def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(line=_line, q=_quote, grub=_quote_grub)
+    environment.filters.update(line=_line, q=_quote, grub=_quote_grub, inf=quote_inf)
     return environment
 
 

@@ -21,9 +21,9 @@ _GUESTS = "{:<14}{:<13}{:<26}{:<10}{:<30}{}"
 SSH_PORT = 2222
 
 
-def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: bool) -> str:
-    """Where everything is, and how to boot it and to log in."""
-    from oz.handoff import qemu_command, ssh_command
+def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: bool, has_ssh: bool) -> str:
+    """Where everything is, and how to boot it and to log in: by ssh, or where there is none on its screen."""
+    from oz.handoff import VNC_SCREEN, qemu_command, ssh_command
 
     machine, directory = installed.machine, installed.directory
     assert machine.disk is not None
@@ -35,13 +35,18 @@ def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: 
     ]
     if manifest:
         lines.append(f"  manifest  {manifest}")
-    lines.append(f"  beside    {directory} ({'plan, console log' if is_sealed else 'keys, plan, console log'})")
+    secrets = "" if is_sealed else "keys, " if has_ssh else "password, "
+    lines.append(f"  beside    {directory} ({secrets}plan, console log)")
     by_xml = f"virsh define {shlex.quote(str(installed.xml))} && virsh start {shlex.quote(machine.name)}"
     if machine.hardware.firmware == "efi":
         return "\n".join([*lines, f"  boot it   {by_xml}"])
-    lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT))}")
+    lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT if has_ssh else None))}")
     lines.append(f"     or     {by_xml}")
-    if not is_sealed:
+    if not has_ssh:
+        where = shlex.quote(str(directory / "access.json"))
+        lines.append(f"  enter it  vncviewer {VNC_SCREEN}, or virt-viewer {shlex.quote(machine.name)}: it has no ssh")
+        lines.append(f"  password  the administrator's is root_password in {where}")
+    elif not is_sealed:
         lines.append(f"  enter it  {shlex.join(ssh_command(directory, port=SSH_PORT))}")
     return "\n".join(lines)
 

@@ -86,7 +86,7 @@ def plan_texts(plan: InstallPlan) -> dict[str, str]:
     rest += [f"floppy: {plan.floppy.base}"] if plan.floppy else []
     rest += [f"seed: {plan.seed.label}"] if plan.seed else []
     rest += ["partition table: empty"] if plan.has_partition_table else []
-    rest += [f"{name}: {value}" for name, value in dataclasses.asdict(plan.hardware).items()]
+    rest += [f"{name}: {value}" for name, value in dataclasses.asdict(plan.hardware).items() if value]
     rest += [f"limit_s: {plan.limit_s}", f"inactivity_s: {plan.inactivity_s}"]
     return {**files, "plan": "\n".join(rest) + "\n"}
 

@@ -53,6 +53,8 @@ VARIANTS = {
     "scsi": variant(disk_bus="scsi"),
     "sata": variant(disk_bus="sata"),
     "aarch64": variant(arch="aarch64", machine_type="virt", firmware="efi", video="virtio"),
+    "asks-for-drivers": variant(asks_for_drivers=True),
+    "qemu-options": variant(machine_type="pc", disk_bus="ide", qemu_options=("-win2k-hack", "-a<&>")),
     "kvm": dataclasses.replace(FULL, domain_type="kvm"),
     "bridge": dataclasses.replace(FULL, network=Network(kind="bridge", source="br0")),
     "network": dataclasses.replace(FULL, network=Network(kind="network", source="default")),
@@ -71,12 +73,18 @@ def test_libvirts_grammar_accepts_it(tmp_path: Path, name: str, persistent: bool
     assert done.returncode == 0, done.stderr + path.read_text()
 
 
+def as_libvirt_has_it(hardware: Hardware) -> Hardware:
+    """Without what only an installation needs to know."""
+    return dataclasses.replace(hardware, asks_for_drivers=False, qemu_options=())
+
+
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "diskless"])
 def test_it_reads_back_as_it_was_written(name: str) -> None:
     machine = VARIANTS[name]
     found = machine_from_xml(domain_xml(machine, persistent=True).encode(), "x.xml")
     assert found == dataclasses.replace(
-        machine, rng=Rng(), cdroms=(), floppy=None, kernel=None, boot_device="hd",
+        machine, hardware=as_libvirt_has_it(machine.hardware), rng=Rng(),
+        cdroms=(), floppy=None, kernel=None, boot_device="hd",
         console_socket=None, marker_socket=None, vnc_socket=None,
     )  # fmt: skip
 
@@ -88,6 +96,21 @@ def test_architectures_are_spelt_as_libvirt_does_and_a_pc_of_32_bits_is_a_pc() -
     assert root.find("devices/panic") is not None and root.find("devices/input[@type='keyboard']") is None
     for arch in ("x86_64", "ppc64", "ppc64le", "aarch64", "armv7l", "s390x"):
         assert libvirt_arch(arch) == arch
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_system_that_asks_for_drivers_gets_no_device_of_qemus_own(persistent: bool) -> None:
+    text = domain_xml(VARIANTS["asks-for-drivers"], persistent=persistent)
+    devices = etree.fromstring(text).find("devices")
+    assert devices is not None and devices.find("rng") is None and devices.find("panic") is None
+    assert [balloon.get("model") for balloon in devices.iterfind("memballoon")] == ["none"]
+
+
+def test_qemus_own_options_are_for_the_installation_alone() -> None:
+    name = "{http://libvirt.org/schemas/domain/qemu/1.0}arg"
+    root = etree.fromstring(domain_xml(VARIANTS["qemu-options"]))
+    assert [argument.get("value") for argument in root.iter(name)] == ["-win2k-hack", "-a<&>"]
+    assert "qemu:" not in domain_xml(VARIANTS["qemu-options"], persistent=True)
 
 
 def test_every_drive_has_a_name_of_its_own() -> None:

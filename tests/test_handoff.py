@@ -72,6 +72,22 @@ def test_the_line_has_the_users_hardware(disk: Path) -> None:
     assert "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:2222-:22" in command
 
 
+@pytest.mark.parametrize(("video", "pointer"), [("cirrus", "tablet"), ("vga", "ps2")])
+def test_a_guest_without_ssh_boots_with_a_screen(disk: Path, tmp_path: Path, video: str, pointer: str) -> None:
+    described = machine(
+        disk, machine_type="pc", disk_bus="ide", nic_model="rtl8139", clock="localtime", video=video, pointer=pointer
+    )
+    command = qemu_command(described, ssh_port=None)
+    assert command[command.index("-vnc") + 1] == "127.0.0.1:0" and "hostfwd" not in " ".join(command)
+    # A socket of its own: the port may be another's.
+    command[command.index("-vnc") + 1] = "unix:vnc"
+    command += ["-serial", "stdio"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"") and b"it boots" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["plain.oz", 'a b%h"c\\d,e.oz', "~x #y.oz"])
 def test_ssh_understands_the_line_we_print(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name
@@ -93,19 +109,26 @@ def installed(path: Path, **changes: str) -> Installed:
 
 
 def test_the_summary_names_everything(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=Path("m.json"), is_sealed=False)
+    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=Path("m.json"), is_sealed=False, has_ssh=True)
     assert text.startswith("Installed hand-off in 2 min 5 s\n") and "manifest  m.json" in text
     assert f"virsh define '{tmp_path}/a b.xml' && virsh start hand-off" in text
     assert "qemu-system-x86_64 -machine q35" in text and "enter it  ssh -p 2222" in text
 
 
 def test_a_sealed_system_has_no_key_to_enter_with(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a.dsk"), manifest=None, is_sealed=True)
+    text = installed_text(installed(tmp_path / "a.dsk"), manifest=None, is_sealed=True, has_ssh=True)
     assert "ssh -p" not in text and "keys" not in text and "manifest" not in text
 
 
+def test_a_system_without_ssh_is_entered_on_its_screen(tmp_path: Path) -> None:
+    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=None, is_sealed=False, has_ssh=False)
+    assert "ssh -p" not in text and "keys" not in text and "(password, plan, console log)" in text
+    assert "-vnc 127.0.0.1:0" in text and "vncviewer 127.0.0.1:0, or virt-viewer hand-off" in text
+    assert f"root_password in '{tmp_path}/a b.oz/access.json'" in text
+
+
 def test_an_efi_system_boots_by_its_xml(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a.dsk", firmware="efi"), manifest=None, is_sealed=False)
+    text = installed_text(installed(tmp_path / "a.dsk", firmware="efi"), manifest=None, is_sealed=False, has_ssh=True)
     assert "qemu-system" not in text and f"boot it   virsh define {tmp_path}/a.xml" in text
 
 

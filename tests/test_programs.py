@@ -210,9 +210,13 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
     directory = plans / path.stem
     plan = json.loads((directory / "plan.json").read_text())
-    assert (directory / plan["install"]["answer_name"]).read_text() == plan["install"]["answer"]
+    # As bytes: line ends are part of it.
+    assert (directory / plan["install"]["answer_name"]).read_bytes().decode() == plan["install"]["answer"]
     edits = {edit["path"].lstrip("/") for edit in plan["install"]["edits"]}
     edits |= {f"initrd/{name.lstrip('/')}" for name in plan["install"]["initrd_files"]}
+    for kind in ("floppy", "seed"):
+        files = plan["install"][kind]["files"] if plan["install"][kind] else ()
+        edits |= {f"{kind}/{name.lstrip('/')}" for name in files}
     boots = {f"domain-{number}.xml" for number, _ in enumerate(plan["install"]["boots"], 1)}
     made = {str(each.relative_to(directory)) for each in directory.rglob("*") if each.is_file()}
     assert made == {"plan.json", plan["install"]["answer_name"], "customize.sh", *edits, *boots} and edits and boots

@@ -1,3 +1,5 @@
+import configparser
+import re
 import shlex
 import subprocess
 
@@ -50,6 +52,18 @@ def test_xml_escapes_by_itself() -> None:
 
 
 _ONE_LINE = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=60)
+
+
+@given(_ONE_LINE)
+@settings(max_examples=200)
+def test_an_inf_value_is_read_back_or_refused(value: str) -> None:
+    reader = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=(";",))
+    try:
+        reader.read_string(f"[s]\nk={render.quote_inf(value)}\n")
+    except UsageError:
+        assert re.search('["%]', value) or not (value.isascii() and value.isprintable())
+    else:
+        assert reader["s"]["k"] == f'"{value}"'
 
 
 @given(_ONE_LINE)

@@ -46,8 +46,8 @@ class Release:
     """The facts dataclass of the planner."""
     point_releases: int = 0
     """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
-    has_successors: bool = True
-    """Newer releases are taken to be like it; False for the last one with its installer."""
+    next_differs: str = ""
+    """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,10 @@ class HardwareFacts:
     efi_architectures: tuple[str, ...] = ()
     clock: Literal["utc", "localtime"] = "utc"
     pointer: Literal["ps2", "tablet"] = "tablet"
+    video: str = "vga"
+    asks_for_drivers: bool = False
+    """See Hardware."""
+    qemu_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +238,9 @@ class Guest(ABC):
             nic_model=nic_model,
             clock=facts.clock,
             pointer=facts.pointer,
+            video=facts.video,
+            asks_for_drivers=facts.asks_for_drivers,
+            qemu_options=facts.qemu_options,
         )
 
     @abstractmethod
@@ -245,7 +252,7 @@ class Guest(ABC):
     @property
     @abstractmethod
     def system(self) -> SystemFacts:
-        """The installed system's own facts."""
+        """The installed system's own facts. Raises UnsupportedError for one without ssh, in which nothing is done."""
 
     @property
     def password_schemes(self) -> tuple[str, ...]:

@@ -20,6 +20,11 @@ class Hardware:
     clock: Literal["utc", "localtime"] = "utc"
     pointer: Literal["ps2", "tablet"] = "tablet"
     video: str = "vga"
+    asks_for_drivers: bool = False
+    """The system asks at every logon for the driver of a device it does not know: it gets none of QEMU's own that
+    serve a comfort alone (virtio random numbers, the balloon, the panic device)."""
+    qemu_options: tuple[str, ...] = ()
+    """Options of QEMU's own that the installer needs and libvirt has no words for; the installed system needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

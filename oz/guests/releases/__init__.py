@@ -5,9 +5,9 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, ubuntu
+from oz.guests.releases import debian, ubuntu, windows
 
-RELEASES: tuple[Release, ...] = (*debian.RELEASES, *ubuntu.RELEASES)
+RELEASES: tuple[Release, ...] = (*debian.RELEASES, *ubuntu.RELEASES, *windows.RELEASES)
 """Oldest first within a distribution."""
 
 ALIASES: dict[str, Alias] = {}

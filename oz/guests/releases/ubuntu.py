@@ -304,7 +304,7 @@ RELEASES: tuple[Release, ...] = tuple(
             **_place(version),
         ),
         point_releases=points,
-        has_successors=version != "20.04",
+        next_differs="later releases are installed by subiquity, which Oz does not drive yet",
     )
     for version, (codename, points, end_of_life) in _UBUNTU.items()
 )

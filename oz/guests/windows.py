@@ -1,0 +1,220 @@
+"""Windows 2000, XP and 2003, installed by text-mode setup from the CD as it is, with winnt.sif on a floppy.
+
+Setup that was started from the CD looks for A:\\WINNT.SIF (Microsoft's course for Windows 2000 Server, "Bootable
+CD-ROM"; the only way libosinfo takes), so nothing is remastered. The floppy also brings the script that ends the
+installation, at the first logon.
+
+The CD stays in the drive, and first in the boot order. Its boot sector boots it at once while no partition of the disk
+is active; later it asks for a key press, and goes on to the disk when none comes in 5 seconds (i386/bootfix.bin; Rufus,
+res/mbr/readme.txt, and ReactOS, isoboot.S, are made to do the same).
+"""
+
+import re
+
+from oz.errors import MediumError, UnsupportedError, UsageError
+from oz.guests.base import Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.windowsfacts import DIRECTORIES, TAGS, VOLUMES, WindowsFacts
+from oz.model import (
+    Access,
+    Action,
+    Boot,
+    Fetch,
+    Floppy,
+    Identity,
+    InstallPlan,
+    MediaPlan,
+    Medium,
+    Partition,
+    PartitionPlan,
+    Settings,
+    Tdl,
+)
+from oz.render import quote_inf, render, render_text
+from oz.units import format_size
+
+_DONE = "OZDONE.VBS"
+_DONE_COMMAND = f"wscript.exe A:\\{_DONE}"
+_PARTITIONS = PartitionFacts(filesystems=("ntfs",), boot_filesystem="ntfs", has_lvm=False, has_biosboot=False)
+_PASSWORD_MAX = 127
+"""Characters (Microsoft's reference of Unattend.txt, AdminPassword)."""
+_COMPUTER_NAME_MAX = 15
+"""Characters of a NetBIOS name (https://support.microsoft.com/kb/909264)."""
+
+
+class Windows(Guest):
+    medium_hint = "use the CD that boots, the first"
+
+    @property
+    def facts(self) -> WindowsFacts:
+        facts = self.release.facts
+        assert isinstance(facts, WindowsFacts)
+        return facts
+
+    @property
+    def hardware(self) -> HardwareFacts:
+        return self.facts.hardware
+
+    # ---------------------------------------------------------------- the installed system
+
+    @property
+    def system(self) -> SystemFacts:
+        raise UnsupportedError(f"{self.title} has no ssh: nothing can be done in the installed system")
+
+    @property
+    def password_schemes(self) -> tuple[str, ...]:
+        """None: the first logon is automatic, for which Windows needs the password itself (KB 310584, 315231)."""
+        return ()
+
+    @property
+    def supports_customize(self) -> bool:
+        return False
+
+    @property
+    def supports_manifest(self) -> bool:
+        return False
+
+    def plan_customize(self, tdl: Tdl) -> tuple[Action, ...]:
+        """Nothing, or UnsupportedError where the template asks for something."""
+        lists = {
+            "packages": tdl.packages,
+            "files": tdl.files,
+            "repositories": tdl.repositories,
+            "commands": (*tdl.precommands, *tdl.commands),
+        }
+        for element, wanted in lists.items():
+            if wanted:
+                raise UnsupportedError(
+                    f"{tdl.where(element)}: {self.title} cannot be customized: it has no ssh", hint=f"remove {element}"
+                )
+        return ()
+
+    # ---------------------------------------------------------------- media
+
+    def plan_media(self, tdl: Tdl) -> MediaPlan:
+        self._check_template(tdl)
+        return MediaPlan(fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),))
+
+    def _check_template(self, tdl: Tdl) -> None:
+        """Return if the installer can do all that the template asks for. Raises TdlError, UnsupportedError."""
+        form = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
+        if not tdl.key:
+            raise refuse(
+                tdl, "os", f"{self.title} asks for a product key, which the template lacks", f"add <key>{form}</key>"
+            )
+        if not re.fullmatch(r"[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", tdl.key):
+            raise refuse(tdl, "os/key", "this is not the form of a product key", f"write it as {form}")
+        if tdl.kernelparam:
+            raise refuse(tdl, "os/kernelparam", f"the kernel of {self.title} takes no arguments", "remove it")
+        if tdl.rootpw is not None:
+            self._check_password(tdl, tdl.rootpw)
+        self._check_disk(tdl)
+        self.plan_customize(tdl)
+
+    def _check_password(self, tdl: Tdl, password: str) -> None:
+        try:
+            quote_inf(password)
+        except UsageError as error:
+            raise refuse(tdl, "os/rootpw", error.message, "take other characters") from error
+        # "*" stands for an empty password (Unattend.txt, AdminPassword).
+        if password == "*" or len(password) > _PASSWORD_MAX:
+            raise refuse(
+                tdl, "os/rootpw", f"a password of {self.title} has at most {_PASSWORD_MAX} characters and is not *"
+            )
+
+    def _check_disk(self, tdl: Tdl) -> None:
+        facts, size = self.facts, format_size(tdl.disk_bytes)
+        plan = plan_partitions(tdl, self.title, _PARTITIONS, "bios")
+        if plan != PartitionPlan(layout="plain", partitions=(Partition(mount="/", filesystem="ntfs"),)):
+            raise UnsupportedError(
+                f"{tdl.where('partitions')}: {self.title} is installed on one partition, all of the disk",
+                hint="remove partitions",
+            )
+        least, most = facts.disk_bytes_min[self.arch], facts.disk_bytes_max
+        if tdl.disk_bytes < least:
+            raise refuse(
+                tdl, "disk/size", f"{self.title} does not fit on a disk of {size}", f"give it {format_size(least)}"
+            )
+        if most is not None and tdl.disk_bytes > most:
+            raise refuse(
+                tdl, "disk/size", f"{self.title} cannot address a disk of {size}", f"it can {format_size(most)}"
+            )
+
+    @classmethod
+    def identify(cls, medium: Medium) -> tuple[Identity, ...]:
+        for pattern, version, arches, variant in VOLUMES:
+            if re.match(pattern, medium.volume_id, re.IGNORECASE):
+                return (Identity(distro="Windows", version=version, arches=arches, variant=variant),)
+        names = {path.lower() for path in medium.paths}
+        for pattern, version, arch in TAGS:
+            if any(re.fullmatch(pattern, name) for name in names):
+                return (Identity(distro="Windows", version=version, arches=(arch,), variant="cd"),)
+        return ()
+
+    def is_version(self, version: str) -> bool:
+        """Also for 2003, which the first CD of R2 holds as well."""
+        return version.startswith(self.release.version)
+
+    def installer_paths(self, medium: Medium) -> tuple[str, ...]:
+        wanted = f"/{DIRECTORIES[self.arch]}/txtsetup.sif"
+        return (next((path for path in medium.paths if path.lower() == wanted), wanted),)
+
+    def documented_medium(self, tdl: Tdl) -> Medium:
+        return Medium(
+            path=None,
+            volume_id=self.facts.volume_ids[self.arch],
+            paths=frozenset({f"/{DIRECTORIES[self.arch]}/txtsetup.sif"}),
+        )
+
+    # ---------------------------------------------------------------- installing
+
+    def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
+        if medium is None:
+            raise MediumError(f"{self.title} is installed from its CD", hint="write <install type='iso'>")
+        hardware = self.plan_hardware(tdl, settings)
+        variables = {
+            "computer_name": computer_name(tdl.name),
+            "done_command": _DONE_COMMAND,
+            "facts": self.facts,
+            "nonce": access.nonce,
+            "release": self.release,
+            "root_password": access.root_password,
+            "tdl": tdl,
+        }
+        answer = self._answer(settings, variables)
+        done = _as_dos(render("windows/done.vbs", **variables))
+        factor = settings.limit_factor
+        return InstallPlan(
+            answer_name="winnt.sif",
+            answer=answer,
+            floppy=Floppy(base="blank", files={"WINNT.SIF": answer.encode("ascii"), _DONE: done.encode("ascii")}),
+            has_partition_table=self.facts.asks_about_new_disks,
+            boots=(Boot(device="cdrom", reboots=self.facts.reboots),),
+            hardware=hardware,
+            limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
+            inactivity_s=self.facts.inactivity_s * factor,
+        )
+
+    def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
+        if settings.answer is None:
+            return _as_dos(render("windows/winnt.sif", **variables))
+        answer = _as_dos(render_text(settings.answer, "answer file", **variables))
+        if not answer.isascii():
+            raise UsageError("the answer file has letters beyond ASCII, which text-mode setup reads as others")
+        if _DONE_COMMAND not in answer:
+            raise UsageError(
+                "the answer file does not run Oz's script at the first logon, which reports the end",
+                hint='add Command0="{{ done_command }}" as the last of [GuiRunOnce], and AutoLogon=Yes',
+            )
+        return answer
+
+
+def computer_name(name: str) -> str:
+    """The computer's name for a template's name: letters, digits and hyphens, not digits alone; "*", by which Setup
+    makes one up, where nothing is left."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_COMPUTER_NAME_MAX].strip("-").upper()
+    return plain if re.search("[A-Z]", plain) else "*"
+
+
+def _as_dos(text: str) -> str:
+    return re.sub(r"\r?\n", "\r\n", text)
