@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from oz.host.hypervisor import LibvirtHypervisor
 
 
+# debconf opens, and locks, this host's own database even to check: two processes at once, and one fails without a word.
+os.environ["DEBCONF_DB_REPLACE"] = "Pipe{infd:none outfd:none}"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; read the diff afterwards")
     parser.addoption("--kills", type=int, default=12, metavar="N", help="how often test_kill.py ends a build")
