@@ -5,10 +5,10 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian
+from oz.guests.releases import debian, fedora, redhat
 
-RELEASES: tuple[Release, ...] = (*debian.RELEASES,)
+RELEASES: tuple[Release, ...] = (*debian.RELEASES, *redhat.RELEASES, *fedora.RELEASES)
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES}
 """Other names a template may use."""
