@@ -3,6 +3,7 @@ concern this installer each have a test that names them."""
 
 import functools
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -457,6 +458,8 @@ def test_the_oldest_start_from_a_floppy(version: str, install_type: str) -> None
     assert (plan.boots[0].device, plan.boots[0].ends) == ("fd", "reset")
     # What is left on the real floppies is little, and SYSLINUX takes no more than 255 characters.
     assert len(plan.floppy.files["KS.CFG"]) < 3072
+    # Their installer takes each line of the file apart into words, those of scripts too.
+    assert all(shlex.split(line) for line in plan.answer.splitlines() if line)
     (append,) = re.findall(r"append (.*)", plan.floppy.files["SYSLINUX.CFG"].decode())
     assert append == "initrd=initrd.img lang= devfs=nomount ramdisk_size=9126 ks=floppy"
     roles = [(fetch.role, fetch.url) for fetch in guest.plan_media(tdl).fetches]
