@@ -467,6 +467,34 @@ def test_the_oldest_start_from_a_floppy(version: str, install_type: str) -> None
     assert roles == [expected]
 
 
+def test_a_cds_own_floppy_image_takes_the_answer_file(tmp_path: Path) -> None:
+    """CDs of Red Hat Linux 7 could not be installed from; on them SYSLINUX.CFG is read-only."""
+    root = tmp_path / "root"
+    for name in ("images", "RedHat/RPMS"):
+        (root / name).mkdir(parents=True)
+    (root / "RedHat/RPMS/redhat-release-7.2-1.noarch.rpm").write_text("")
+    floppy = root / "images/boot.img"
+    menu = tmp_path / "menu"
+    menu.write_text("prompt 1\ntimeout 600\n")
+    for command in (
+        ["mformat", "-C", "-f", "1440", "-i", floppy, "::"],
+        ["mcopy", "-i", floppy, menu, "::SYSLINUX.CFG"],
+        ["mattrib", "+r", "-i", floppy, "::SYSLINUX.CFG"],
+    ):
+        subprocess.run(command, check=True)
+    image = tmp_path / "x.iso"
+    words = ["genisoimage", "-quiet", "-R", "-V", "x", "-b", "images/boot.img", "-c", "boot.cat", "-o"]
+    subprocess.run([*words, image, root], check=True)
+    tdl = tdl_of("RedHatLinux", "7.2", "i386")
+    guest, medium = guest_for(tdl), iso.inspect(image)
+    guest.check_medium(tdl, medium)
+    plan = guest.plan_install(tdl, medium, sample_access(guest), SETTINGS)
+    assert plan.floppy
+    made = iso.floppy(plan.floppy.files, tmp_path / "floppy", base=iso.read_floppy_boot_image(medium))
+    for name, content in plan.floppy.files.items():
+        assert subprocess.run(["mtype", "-i", made, f"::{name}"], capture_output=True, check=True).stdout == content
+
+
 def test_a_disc_of_red_hat_linux_8_that_has_isolinux_needs_no_floppy() -> None:
     tdl = tdl_of("RedHatLinux", "8", "i386")
     guest = guest_for(tdl)
