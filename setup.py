@@ -36,6 +36,8 @@ setup(
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
             "pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "pyftpdlib>=2",
+            # reads kickstart files as the installers do
+            "pykickstart>=3.60",
             "mypy", "ruff", "codespell", "types-requests", "types-paramiko", "lxml-stubs", "types-setuptools",
             # for the test that makes a wheel without the network; 70.1 needs no package wheel for that
             "setuptools>=70.1",

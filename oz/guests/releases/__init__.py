@@ -5,10 +5,16 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, ubuntu, windows
+from oz.guests.releases import debian, fedora, redhat, ubuntu, windows
 
-RELEASES: tuple[Release, ...] = (*debian.RELEASES, *ubuntu.RELEASES, *windows.RELEASES)
+RELEASES: tuple[Release, ...] = (
+    *debian.RELEASES,
+    *ubuntu.RELEASES,
+    *redhat.RELEASES,
+    *fedora.RELEASES,
+    *windows.RELEASES,
+)
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES}
 """Other names a template may use."""
