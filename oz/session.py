@@ -169,6 +169,8 @@ def open_session(image: Image, build: Build, *, room_bytes: int = BOOT_BYTES) ->
                 raise _explain(error, domain, build) from error
         watch = waiting.EndWatch(domain, shell)
         try:
+            if machine.domain_type == "qemu":
+                shell.run(build.guest.emulated_session_command.encode(), label="preparing for emulation")
             yield Session(domain=domain, shell=shell, overlay=overlay, nvram=nvram, watch=watch)
         except GuestError as error:
             end = watch.stop()

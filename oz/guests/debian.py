@@ -277,12 +277,12 @@ class Debian(Guest):
             hardware=hardware,
             limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
             inactivity_s=self.facts.inactivity_s * factor,
-            edits=self._edits(tdl, medium, hardware, {**files, f"{_DIRECTORY}/preseed.cfg": answer.encode()})
+            edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
             if medium
             else (),
             # d-i reads /preseed.cfg of its initrd before it asks anything (initrd-preseed).
             initrd_files={} if medium else {**files, "/preseed.cfg": answer.encode()},
-            command_line=None if medium else self._arguments(tdl, medium),
+            command_line=None if medium else self._arguments(tdl, medium, settings),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
@@ -316,7 +316,7 @@ class Debian(Guest):
         suites = (codename, f"{codename}-updates") if self.facts.has_updates else (codename,)
         return tuple(f"deb {mirror} {suite} {components}" for suite in suites)
 
-    def _arguments(self, tdl: Tdl, medium: Medium | None) -> str:
+    def _arguments(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> str:
         """Kernel arguments. Those of the template are for the installer alone, as they ever were; what follows
         the separator, d-i keeps for the installed system as well (rootskel, user-params)."""
         facts = self.facts
@@ -328,8 +328,7 @@ class Debian(Guest):
         words.append(f"{facts.priority_argument}=critical")
         if facts.has_text_frontend:
             words.append("DEBIAN_FRONTEND=text")
-        if tdl.kernelparam:
-            words.append(tdl.kernelparam)
+        words += self.extra_arguments(tdl, settings)
         # The last console is the one d-i talks on (rootskel, reopen-console).
         words += [facts.user_separator, "console=tty0", f"console={self.ports.console}"]
         # A boot loader puts these two before the rest.
@@ -343,7 +342,9 @@ class Debian(Guest):
             )
         return " ".join(words)
 
-    def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, files: dict[str, bytes]) -> tuple[MediumEdit, ...]:
+    def _edits(
+        self, medium: Medium, hardware: Hardware, arguments: str, files: dict[str, bytes], answer: str
+    ) -> tuple[MediumEdit, ...]:
         """Our files, and boot menus that start at once; the medium's own menus name the same kernel and initrd."""
         menu = "/isolinux/isolinux.cfg" if hardware.firmware == "bios" else "/boot/grub/grub.cfg"
         if menu not in medium.paths:
@@ -352,11 +353,11 @@ class Debian(Guest):
                 hint="set the firmware to bios or efi, as the medium has it",
             )
         kernel, initrd = self._kernel_paths()
-        variables = {"kernel": kernel, "initrd": initrd, "arguments": self._arguments(tdl, medium)}
+        variables = {"kernel": kernel, "initrd": initrd, "arguments": arguments}
         menus = {
             "/isolinux/isolinux.cfg": "boot/isolinux.cfg",
             "/boot/grub/grub.cfg": "boot/grub.cfg",
         }
-        contents = dict(files)
+        contents = {**files, f"{_DIRECTORY}/preseed.cfg": answer.encode()}
         contents |= {path: render(name, **variables).encode() for path, name in menus.items() if path in medium.paths}
         return tuple(MediumEdit(path=path, content=content) for path, content in sorted(contents.items()))

@@ -211,17 +211,22 @@ class RedHat(Guest):
                 plan,
                 initrd_files={"/ks.cfg": answer.encode()},
                 initrd_format=facts.initrd_format,
-                command_line=self._arguments(tdl, "inst.ks=file:/ks.cfg" if facts.is_dracut else "ks=file:/ks.cfg"),
+                command_line=self._arguments(
+                    tdl, settings, "inst.ks=file:/ks.cfg" if facts.is_dracut else "ks=file:/ks.cfg"
+                ),
                 boots=self._boots("kernel"),
             )
         if medium is None or self._starts_by_floppy(medium):
             menu = render(
-                "boot/isolinux.cfg", kernel="vmlinuz", initrd="initrd.img", arguments=self._arguments(tdl, "ks=floppy")
+                "boot/isolinux.cfg",
+                kernel="vmlinuz",
+                initrd="initrd.img",
+                arguments=self._arguments(tdl, settings, "ks=floppy"),
             )
             files = {"KS.CFG": answer.encode(), "SYSLINUX.CFG": menu.encode()}
             floppy = Floppy(base="boot-image" if medium else "fetched", files=files)
             return replace(plan, floppy=floppy, boots=self._boots("fd"))
-        return replace(plan, edits=self._edits(tdl, medium, hardware, answer), boots=self._boots("cdrom"))
+        return replace(plan, edits=self._edits(tdl, medium, hardware, settings, answer), boots=self._boots("cdrom"))
 
     def _boots(self, device: Literal["kernel", "cdrom", "fd"]) -> tuple[Boot, ...]:
         return (Boot(device=device, ends="power-off" if self.facts.has_poweroff else "reset"),)
@@ -255,7 +260,7 @@ class RedHat(Guest):
         end = "%end\n" if self.facts.has_end else ""
         return f"{answer.rstrip()}\n\n%post\n{post}{end}"
 
-    def _arguments(self, tdl: Tdl, *where: str) -> str:
+    def _arguments(self, tdl: Tdl, settings: Settings, *where: str) -> str:
         """Kernel arguments; `where` says where the kickstart file is."""
         facts = self.facts
         words = [*facts.arguments, *where]
@@ -263,14 +268,15 @@ class RedHat(Guest):
             words += [f"{facts.tree_argument}={self._check_tree(tdl)}"] if facts.tree_argument else []
         elif facts.cdrom_argument:
             words.append(facts.cdrom_argument)
-        if tdl.kernelparam:
-            words.append(tdl.kernelparam)
+        words += self.extra_arguments(tdl, settings)
         if facts.has_serial_console:
             # The last console is the one the installer talks on.
             words += ["console=tty0", f"console={self.ports.console}"]
         return " ".join(words)
 
-    def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, answer: str) -> tuple[MediumEdit, ...]:
+    def _edits(
+        self, tdl: Tdl, medium: Medium, hardware: Hardware, settings: Settings, answer: str
+    ) -> tuple[MediumEdit, ...]:
         """The answer file, and boot menus that start at once with the medium's own kernel and initrd."""
         menu = _EFI_MENU
         if hardware.firmware == "bios":
@@ -284,7 +290,7 @@ class RedHat(Guest):
         label = re.sub(r"[^\w#+.:=@-]", lambda match: f"\\x{ord(match[0]):02x}", medium.volume_id, flags=re.ASCII)
         where = [f"inst.ks=hd:LABEL={label}:/ks.cfg", f"inst.stage2=hd:LABEL={label}"]
         variables = {
-            "arguments": self._arguments(tdl, *(where if self.facts.is_dracut else ["ks=cdrom:/ks.cfg"])),
+            "arguments": self._arguments(tdl, settings, *(where if self.facts.is_dracut else ["ks=cdrom:/ks.cfg"])),
             "volume_id": medium.volume_id,
         }
         near = {**variables, "kernel": "vmlinuz", "initrd": "initrd.img"}
