@@ -55,7 +55,8 @@ def all_releases() -> tuple[ReleaseRow, ...]:
 def guest_for(tdl: Tdl) -> Guest:
     """The guest a template names.
 
-    A release newer than all we know is planned like the newest, with a warning. Raises UnsupportedError.
+    A release newer than all we know is planned like the newest, with a warning, unless it is known to differ. Raises
+    UnsupportedError.
     """
     alias = ALIASES.get(tdl.distro, Alias(distro=tdl.distro))
     version = _full_version(tdl.version, alias.major)
@@ -70,7 +71,7 @@ def guest_for(tdl: Tdl) -> Guest:
         names = [f"{row.distro} {row.version}" for row in releases]
         raise UnsupportedError(
             f"{tdl.where('os/version')}: there is no guest {tdl.distro} {tdl.version!r}",
-            hint=_nearest(f"{alias.distro} {version}", names),
+            hint="; ".join(filter(None, (releases[-1].next_differs, _nearest(f"{alias.distro} {version}", names)))),
         )
     types = release.install_types.get(tdl.arch)
     title = f"{release.distro} {release.version}"
@@ -112,10 +113,9 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
         return max(of_point, key=lambda release: len(release.version))
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
-    newest = max(
-        (release for release in releases if release.version[0].isdigit()), key=lambda one: _numbers(one.version)
-    )
-    if _numbers(version) <= _numbers(newest.version):
+    numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
+    newest = max(numbered, key=lambda release: _numbers(release.version))
+    if _numbers(version) <= _numbers(newest.version) or newest.next_differs:
         return None
     log.warning(
         "%s: %s %s is newer than this Oz, which knows %s at most; it is planned like that",

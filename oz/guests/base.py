@@ -44,6 +44,8 @@ class Release:
     """The day of the last update, ISO 8601."""
     facts: Any
     """The facts dataclass of the planner."""
+    next_differs: str = ""
+    """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
