@@ -5,10 +5,10 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian
+from oz.guests.releases import debian, suse
 
-RELEASES: tuple[Release, ...] = (*debian.RELEASES,)
+RELEASES: tuple[Release, ...] = (*debian.RELEASES, *suse.RELEASES)
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {}
+ALIASES: dict[str, Alias] = {**suse.ALIASES}
 """Other names a template may use."""
