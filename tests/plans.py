@@ -1,6 +1,7 @@
 """Templates and plans to look at: the samples of the tests about guests."""
 
 import dataclasses
+import functools
 from typing import Any, Literal, get_args
 
 from oz.errors import UnsupportedError
@@ -32,7 +33,11 @@ def sample_tdl(version: str = "13", arch: str = "x86_64", install_type: str = "i
 
 
 def sample_access(guest: Guest) -> Access:
-    return placeholder_access(guest.password_schemes)
+    return _access(guest.password_schemes)
+
+
+# Hashes are slow to make, and the same each time.
+_access = functools.cache(placeholder_access)
 
 
 def sample_plan(tdl: Tdl, settings: Settings = SETTINGS) -> InstallPlan:
