@@ -460,19 +460,24 @@ def run_finish(version: str, root: Path, *, has_sshd: bool = True) -> subprocess
         "systemctl": 'echo "systemctl $*" >>"$ROOT/said"\n[ "$1" = enable ]\n',
         "ssh-keygen": 'echo "ssh-rsa AAAAB3 root@linux" >"$ROOT/etc/ssh/ssh_host_rsa_key.pub"\n',
         "poweroff": 'echo "poweroff $*" >>"$ROOT/port"\n',
+        # That nothing of this host ends, whatever the script says.
+        "shutdown": "exit 1\n",
+        "halt": "exit 1\n",
+        "reboot": "exit 1\n",
     }
     for directory in ("root", "etc/ssh", "etc/udev/rules.d", "usr/sbin", "usr/lib/YaST2", "var/adm/autoinstall", "bin"):
         (root / directory).mkdir(parents=True, exist_ok=True)
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "proc/sysrq-trigger").write_text("")
     for name, text in programs.items():
         (root / "bin" / name).write_text(f"#!/bin/sh\n{text}")
         (root / "bin" / name).chmod(0o755)
     (root / "usr/sbin/sshd").write_text("")
     (root / "usr/sbin/sshd").chmod(0o755 if has_sshd else 0o644)
-    (root / "mounts").write_text("/dev/vda1 / ext4 ro 0 0\n")
+    (root / "proc/mounts").write_text("/dev/vda1 / ext4 ro 0 0\n")
     text = text_of(sample_plan(suse_tdl(version)).answer, "source")[0]
     text = re.sub(r"^\[ -c /dev/ttyS1 \].*$", "", text, flags=re.MULTILINE).replace(">/dev/ttyS1", f">>{root}/port")
-    text = text.replace("/proc/sysrq-trigger", f"{root}/sysrq").replace("/proc/mounts", f"{root}/mounts")
-    text = re.sub(r"(?<=[ ='>])/(root|etc|usr|var)/", rf"{root}/\1/", text)
+    text = re.sub(r"(?<=[ ='>])/(root|etc|usr|var|proc)/", rf"{root}/\1/", text)
     (root / "finish.sh").write_text(text)
     return run_file(root / "finish.sh", root)
 
@@ -499,7 +504,7 @@ def test_the_second_stage_ends_with_the_marker_and_the_power_off(version: str, w
     done = run_file(hook, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "port").read_text().splitlines() == [*DONE, "poweroff -f"]
-    assert (tmp_path / "sysrq").read_text() == "u\n"
+    assert (tmp_path / "proc/sysrq-trigger").read_text() == "u\n"
     assert not hook.exists() and not (tmp_path / "var/adm/autoinstall").exists()
     keys = tmp_path / "root/.ssh/authorized_keys"
     assert keys.read_text().startswith("# oz build key\nssh-rsa ") and keys.stat().st_mode & 0o77 == 0
