@@ -164,7 +164,7 @@ class Suse(Guest):
         factor = settings.limit_factor
         boots = [Boot(device="cdrom" if medium else "kernel")]
         if facts.has_second_stage:
-            # Not a reset: the firmware would start the CD's installer anew, and with kexec there would be none.
+            # The first one ends with the power off: after a reset the firmware would start the CD's installer anew.
             boots.append(Boot(device="hd"))
         return InstallPlan(
             answer_name=_PROFILE.lstrip("/"),
