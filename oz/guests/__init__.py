@@ -92,8 +92,11 @@ def guest_for(tdl: Tdl) -> Guest:
 
 
 def _full_version(version: str, major: str | None) -> str:
-    """The version with the major number that the distribution's alias stands for: "U3" of "RHEL-5" is "5.3"."""
-    update = re.fullmatch(r"GOLD|U(\d+)", version, re.IGNORECASE)
+    """The version with the major number that the distribution's alias stands for: "U3" of "RHEL-5" is "5.3", and so
+    is "SP3" of "SLES-15" and "15-SP3" of SLES "15.3"."""
+    if pack := re.fullmatch(r"(\d+)[- ]?SP(\d+)", version, re.IGNORECASE):
+        return f"{pack[1]}.{pack[2]}"
+    update = re.fullmatch(r"GOLD|GA|(?:U|SP)(\d+)", version, re.IGNORECASE)
     if major is None or not (update or re.fullmatch(r"[\d.]+", version)) or _is_below(version, major):
         return version
     minor = (update[1] or "0") if update else version

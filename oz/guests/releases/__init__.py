@@ -5,16 +5,17 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, redhat, ubuntu, windows
+from oz.guests.releases import debian, fedora, redhat, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
     *ubuntu.RELEASES,
     *redhat.RELEASES,
     *fedora.RELEASES,
+    *suse.RELEASES,
     *windows.RELEASES,
 )
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES}
 """Other names a template may use."""
