@@ -259,7 +259,7 @@ def _settle(
         keep_failed=getattr(args, "keep_failed", False),
         ssh_key=getattr(args, "ssh_key", None),
     )
-    return options, settle(config, tdl.arch, options, probe=probe)
+    return options, settle(config, tdl, options, probe=probe)
 
 
 def _home() -> Path:
