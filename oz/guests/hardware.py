@@ -31,7 +31,7 @@ class HardwareFacts:
 
 
 def plan_hardware(tdl: Tdl, settings: Settings, title: str, arch: str, facts: HardwareFacts) -> Hardware:
-    """The hardware of the release `title` on an architecture. Raises UnsupportedError for what it does not work with."""
+    """The hardware for the release `title`. Raises UnsupportedError for what it does not work with."""
     is_pc = arch != "aarch64"
     name = f"{title} for {arch}"
     disk_bus, nic_model = settings.disk_bus or facts.disk_bus, settings.nic_model or facts.nic_model
