@@ -52,6 +52,13 @@ class DebianFacts:
     """The CD's initrd carries d-i's plain text interface, which a log can hold."""
     kernel_prefix: str
     filesystem: str
+    """What it takes by itself, for / and /boot."""
+    other_filesystems: tuple[str, ...]
+    """What else it makes."""
+    unbootable_filesystems: tuple[str, ...]
+    """Of those, what its GRUB does not read."""
+    can_leave_volume_space: bool
+    """It asks how much of a volume group it may take."""
     ide_disk: str
     disk_bytes_min: int
     """Less does not hold the system that our answer file asks for."""
