@@ -1,11 +1,14 @@
 """Partition plans: what a template asks for, what is added to it, what is refused."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import VERSIONS, sample_plan, sample_tdl
+from programs import ROOT as PROJECT
+from programs import run
 
 from oz.errors import TdlError, UnsupportedError
 from oz.guests import guest_for
@@ -263,3 +266,14 @@ def test_what_debian_cannot_make_is_refused_before_anything_is_fetched() -> None
     with pytest.raises(UnsupportedError, match=":10: Debian 13 makes no file system 'ntfs'"):
         guest_for(tdl).check_template(tdl, Settings())
     guest_for(tdl).check_template(divided(ROOT), Settings())
+
+
+def test_check_tells_what_the_release_cannot_have(tmp_path: Path) -> None:
+    text = (PROJECT / "examples/debian-13-lvm.tdl").read_text()
+    for name, old, new in (("disk", "'xfs'", "'ntfs'"), ("type", "<cpus>2</cpus>", "<type>microvm</type>")):
+        (tmp_path / f"{name}.tdl").write_text(text.replace(old, new))
+    done = run("oz-install", "--check", tmp_path / "disk.tdl", tmp_path / "type.tdl")
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"{tmp_path}/disk.tdl:17: Debian 13 makes no file system 'ntfs'; it makes ext4, ")
+    assert second.startswith(f"{tmp_path}/type.tdl:22: Debian 13 for x86_64 takes no machine of type 'microvm'; ")

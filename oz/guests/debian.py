@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from oz.errors import MediumError, UsageError
 from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
-from oz.guests.partitions import VOLUME_GROUP, PartitionFacts, plan_partitions, system_bytes
+from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
 from oz.guests.partman import expert_recipe, guided_size
 from oz.model import (
     Access,
@@ -201,18 +201,9 @@ class Debian(Guest):
             )
 
     def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
-        facts = self.facts
-        known = PartitionFacts(
-            filesystems=(facts.filesystem, *facts.other_filesystems),
-            boot_filesystem=facts.filesystem,
-            has_lvm=True,
-            has_biosboot=facts.has_biosgrub,
-            unbootable=facts.unbootable_filesystems,
-            fills=("plain",) if facts.can_leave_volume_space else ("plain", "lvm"),
-        )
-        return plan_partitions(tdl, self.title, known, hardware.firmware)
+        return plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
 
-    def _recipe(self, plan: PartitionPlan) -> dict[str, object]:
+    def _disk_variables(self, plan: PartitionPlan) -> dict[str, object]:
         """The variables of the disk's part of the answer file."""
         is_lvm = plan.layout == "lvm"
         return {
@@ -237,7 +228,7 @@ class Debian(Guest):
             "is_efi": hardware.firmware == "efi",
             "kernel_package": self._kernel_package(),
             "mirror_url": urlsplit(mirror),
-            **self._recipe(partitions),
+            **self._disk_variables(partitions),
             "early_command": f"sh {root}/early.sh",
             "facts": self.facts,
             "installs_from_mirror": installs_from_mirror,
