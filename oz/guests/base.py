@@ -191,7 +191,7 @@ class Guest(ABC):
     def check_template(self, tdl: Tdl, settings: Settings) -> None:
         """Return if the release can be installed as the template says, as far as that can be told without its medium.
 
-        Raises UnsupportedError.
+        Raises UnsupportedError, TdlError.
         """
         self.plan_hardware(tdl, settings)
 
