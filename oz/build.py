@@ -71,12 +71,13 @@ class Build:
     """What is held until the build ends."""
 
 
-def settle(config: Config, arch: str, options: Options, *, probe: bool = True) -> Settings:
-    """The settings that oz.cfg, the options and this host come to for a guest of `arch`.
+def settle(config: Config, tdl: Tdl, options: Options, *, probe: bool = True) -> Settings:
+    """The settings that the options, the template, oz.cfg and this host come to, in this order.
 
     Probes /dev/kvm, once per boot of this host; without `probe`, for plans, its presence is enough. Raises HostError
     where type = kvm cannot be.
     """
+    arch, virtual = tdl.arch, tdl.virtual
     native = platform.machine() in _SAME_CPU.get(arch, {arch})
     domain_type = config.type
     if domain_type == "auto":
@@ -89,8 +90,8 @@ def settle(config: Config, arch: str, options: Options, *, probe: bool = True) -
         )
     return Settings(
         domain_type=domain_type,
-        cpus=config.cpus,
-        memory_bytes=config.memory_bytes,
+        cpus=virtual.cpus or config.cpus,
+        memory_bytes=virtual.memory_bytes or config.memory_bytes,
         network=_network(config),
         rng=Rng(
             model=config.rng_model,
@@ -102,7 +103,8 @@ def settle(config: Config, arch: str, options: Options, *, probe: bool = True) -
         disk_bus=options.disk_bus,
         nic_model=options.nic_model,
         mac=options.mac,
-        firmware=options.firmware,
+        firmware=options.firmware or virtual.firmware,
+        machine_type=virtual.machine_type,
         answer=_read_answer(options.answer_file),
         install_limit_s=options.install_limit_s or config.install_s,
         limit_factor=1.0 if domain_type == "kvm" else EMULATION_FACTOR,

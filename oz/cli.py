@@ -101,6 +101,7 @@ def _check(args: argparse.Namespace) -> None:
     """One line on stderr for each error of each template; its guest must exist as well."""
     from oz import tdl as oz_tdl
     from oz.guests import guest_for
+    from oz.model import Settings
 
     wrong = False
     for path in args.tdl:
@@ -110,6 +111,8 @@ def _check(args: argparse.Namespace) -> None:
                 tdl = oz_tdl.load(path)
                 guest = guest_for(tdl)
                 guest.plan_media(tdl)
+                virtual = tdl.virtual
+                guest.check_template(tdl, Settings(firmware=virtual.firmware, machine_type=virtual.machine_type))
                 guest.plan_customize(tdl)
             except OzError as error:
                 lines = [f"{error.message}; {error.hint}" if error.hint else error.message]
@@ -260,7 +263,7 @@ def _settle(
         keep_failed=getattr(args, "keep_failed", False),
         ssh_key=getattr(args, "ssh_key", None),
     )
-    return options, settle(config, tdl.arch, options, probe=probe)
+    return options, settle(config, tdl, options, probe=probe)
 
 
 def _home() -> Path:

@@ -68,8 +68,8 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     names = names_of(build.tdl, build.config, build.options)
     _check_names(build, names, stop_after)
     tdl, guest, settings = build.tdl, build.guest, build.settings
-    # refuses hardware the release does not know, before anything is fetched
-    guest.plan_hardware(tdl, settings)
+    # refuses what the release cannot have, before anything is fetched
+    guest.check_template(tdl, settings)
     disk.check_space(names.disk.parent, min(JEOS_BYTES, tdl.disk_bytes), f"the disk of {tdl.name}")
 
     media = guest.plan_media(tdl)

@@ -11,8 +11,9 @@ from typing import Literal, cast
 
 from oz import tdlvalues as values
 from oz.errors import TdlError
-from oz.model import Checksum, Command, Content, Extra, GuestFile, Package, Repository, Tdl
+from oz.model import Checksum, Command, Content, Extra, GuestFile, Package, Repository, Tdl, Virtual
 from oz.tdlgrammar import Faults, Grammar, Row, check_element
+from oz.tdlpartitions import build_layout, build_partitions, check_partitions
 from oz.tdlvalues import nearest, shown
 from oz.tdlxml import MAX_BYTES, Element, Unreadable, read_elements
 
@@ -47,6 +48,17 @@ TABLE: dict[str, Row] = {
     "os/icicle/extra_command": Row("one", values.COMMAND_LINE),
     "disk": Row("optional"),
     "disk/size": Row("one", values.DISK_SIZE, "10 GiB"),
+    "partitions": Row("optional"),
+    "partitions/@layout": Row("optional", values.PARTITION_LAYOUT, "plain"),
+    "partitions/partition": Row("many"),
+    "partitions/partition/@mount": Row("one", values.MOUNT),
+    "partitions/partition/@size": Row("optional", values.PARTITION_SIZE, "rest"),
+    "partitions/partition/@filesystem": Row("optional", values.FILESYSTEM),
+    "machine": Row("optional"),
+    "machine/firmware": Row("optional", values.FIRMWARE),
+    "machine/type": Row("optional", values.MACHINE_TYPE),
+    "machine/cpus": Row("optional", values.CPUS),
+    "machine/memory": Row("optional", values.MEMORY),
     "packages": Row("optional"),
     "packages/package": Row("many"),
     "packages/package/@name": Row("one", values.PACKAGE),
@@ -174,12 +186,19 @@ def _need(element: Element, path: str) -> str:
     return value
 
 
+def _disk_bytes(root: Element) -> int:
+    return int(_need(root, "disk/size").split()[0])
+
+
 def _check_relations(root: Element, faults: Faults) -> None:
     for install in root.all("os/install"):
         _check_install(install, faults)
     for path in _TYPED:
         for element in root.all(path):
             _check_content(element, faults)
+    is_size_right = all("" in each.values for each in root.all("disk/size"))
+    for partitions in root.all("partitions"):
+        check_partitions(partitions, _disk_bytes(root) if is_size_right else None, faults)
     _check_unique(root.all("files/file"), "the file", faults)
     _check_unique(root.all("repositories/repository"), "the repository", faults)
     names = {each.values["@name"] for each in root.all("repositories/repository") if "@name" in each.values}
@@ -267,6 +286,7 @@ def _in_order(commands: list[Element]) -> list[Element]:
 def _build(root: Element, path: str) -> Tdl:
     install = root.all("os/install")[0]
     form = cast(Literal["iso", "url"], _need(install, "@type"))
+    partitions = root.all("partitions")
     precommands, commands = (_in_order(root.all(f"{name}/command")) for name in ("precommands", "commands"))
     return Tdl(
         path=path,
@@ -283,7 +303,10 @@ def _build(root: Element, path: str) -> Tdl:
         checksum=_build_checksum(install),
         extras=tuple(_build_extras(install)),
         icicle_extra_command=_get(root, "os/icicle/extra_command"),
-        disk_bytes=int(_need(root, "disk/size").split()[0]),
+        disk_bytes=_disk_bytes(root),
+        partition_layout=build_layout(partitions[0]) if partitions else None,
+        partitions=build_partitions(partitions[0]) if partitions else (),
+        virtual=_build_virtual(root),
         packages=tuple(
             Package(name=_need(each, "@name"), repository=_get(each, "repository"), arguments=_get(each, "arguments"))
             for each in root.all("packages/package")
@@ -303,6 +326,16 @@ def _build_checksum(install: Element) -> Checksum | None:
         if value:
             return Checksum(algorithm=algorithm, value=value)
     return None
+
+
+def _build_virtual(root: Element) -> Virtual:
+    cpus, memory = _get(root, "machine/cpus"), _get(root, "machine/memory")
+    return Virtual(
+        firmware=cast(Literal["bios", "efi"] | None, _get(root, "machine/firmware")),
+        machine_type=_get(root, "machine/type"),
+        cpus=int(cpus) if cpus else None,
+        memory_bytes=int(memory.split()[0]) if memory else None,
+    )
 
 
 def _build_extras(install: Element) -> list[Extra]:

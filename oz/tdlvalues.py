@@ -17,7 +17,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from oz.model import Content
-from oz.units import parse_size
+from oz.units import MIB, TIB, parse_size
 
 BLANKS = " \t\r\n"
 """What XML takes for blanks. Python's own idea of them would eat a no-break space at the end of a password."""
@@ -115,6 +115,25 @@ def _check_size(value: str) -> str:
         raise ValueError(str(error).removeprefix(f"{value!r} ")) from error
 
 
+def _check_memory(value: str) -> str:
+    if value.isdigit():
+        raise ValueError("has no unit (write 2 GiB or 2048 MiB)")
+    size = _check_size(value)
+    if not 32 * MIB <= int(size.split()[0]) <= 16 * TIB:
+        raise ValueError("is out of range")
+    return size
+
+
+def _check_partition_size(value: str) -> str:
+    return value if value == "rest" else _check_size(value)
+
+
+def _check_cpus(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", value) or int(value) > 255:
+        raise ValueError("is none")
+    return value
+
+
 def _check_words(value: str) -> str:
     try:
         shlex.split(value)
@@ -148,6 +167,29 @@ def _check_medium_file(value: str) -> str:
     if value.endswith(("/", "/.")):
         raise ValueError("names a directory")
     return path
+
+
+# They hold what is needed before any other file system is mounted, or are none on a disk (hier(7)).
+_ROOT_ONLY = ("bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "root", "run", "sbin", "sys")
+
+
+def _check_mount(value: str) -> str:
+    if value in ("swap", "/"):
+        return value
+    if not value.startswith("/"):
+        raise ValueError("is not absolute")
+    if len(value) > 128:
+        raise ValueError("is too long")
+    components = value[1:].split("/")
+    if any(component in ("", ".", "..") for component in components):
+        raise ValueError("is not in its shortest form (no '..', no '.', no '/' twice or at the end)")
+    if not all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", component) for component in components):
+        raise ValueError("has other characters than letters, digits and . _ - in it")
+    if components[0] in _ROOT_ONLY:
+        raise ValueError("must be on the root file system")
+    if value == "/boot/efi" or value.startswith("/boot/efi/"):
+        raise ValueError("is made by itself where the firmware needs it")
+    return value
 
 
 # ------------------------------------------------------------------ URLs
@@ -297,6 +339,20 @@ SHA1 = _checksum("sha1", 40)
 SHA256 = _checksum("sha256", 64)
 COMMAND_LINE = Kind(expected="a command line", check=_any)
 DISK_SIZE = Kind(expected="a size such as 10 GiB", check=_check_size)
+PARTITION_LAYOUT = _one_of("plain", "lvm")
+MOUNT = Kind(expected="/, a path such as /var/log, or swap", check=_check_mount)
+PARTITION_SIZE = Kind(expected="a size such as 10 GiB, or rest", check=_check_partition_size)
+FILESYSTEM = _one_of(
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "vfat", "ntfs", "swap",
+    meant={"fat32": "vfat", "fat": "vfat", "msdos": "vfat", "linux-swap": "swap"},
+)  # fmt: skip
+FIRMWARE = _one_of("bios", "efi", meant={"uefi": "efi", "ovmf": "efi", "seabios": "bios", "legacy": "bios"})
+CPUS = Kind(expected="a number of processors from 1 to 255", check=_check_cpus)
+MEMORY = Kind(expected="a size from 32 MiB to 16 TiB with its unit, such as 2 GiB", check=_check_memory)
+MACHINE_TYPE = Kind(
+    expected="a machine type of QEMU's, such as q35",
+    check=_matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "is no machine type"),
+)
 PACKAGE = Kind(
     expected="a letter or digit, then letters, digits or . _ + - : ~ @ * = /",
     check=_matching(r"[A-Za-z0-9][A-Za-z0-9._+:~@*=/-]{0,255}", "is not a package's name"),

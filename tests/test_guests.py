@@ -365,7 +365,7 @@ def test_a_disk_over_2_tib_has_room_for_grub_under_a_bios() -> None:
     ):  # fmt: skip
         answer = sample_plan(sample_tdl(disk_bytes=size), Settings(firmware=cast(Any, firmware))).answer
         assert ("oz :: 1 1 1 free $iflabel{ gpt } $reusemethod{ } method{ biosgrub } . 500 " in answer) == has_room
-    with pytest.raises(TdlError, match=r"Debian 6 cannot boot from 2 TiB under a BIOS(.|\n)*less than 2 TiB"):
+    with pytest.raises(UnsupportedError, match=r"Debian 6 cannot boot from 2 TiB under a BIOS(.|\n)*less than 2 TiB"):
         sample_plan(sample_tdl("6", disk_bytes=2 * 1024**4))
 
 

@@ -15,7 +15,7 @@ from lxml import etree
 
 from oz import tdl
 from oz.errors import TdlError
-from oz.model import Checksum, Command, Content, Extra, GuestFile, Package, Repository, Tdl
+from oz.model import Checksum, Command, Content, Extra, GuestFile, Package, Partition, Repository, Tdl, Virtual
 from oz.tdlxml import MAX_BYTES
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +143,30 @@ def test_url_install_and_checksums() -> None:
     assert digest and not digest.is_url and digest.value == digest.value.lower() and len(digest.value) == 64
     upper = template().replace(b"file:///", b"FILE:///")
     assert tdl.parse(upper).install_url == "file:///media/debian.iso"
+
+
+def test_partitions() -> None:
+    gib = 1024**3
+    found = case("valid-partitions")
+    assert found.partition_layout == "plain"
+    assert found.partitions == (
+        Partition(mount="/boot", size_bytes=gib // 2, filesystem="ext2"),
+        Partition(mount="/"),
+        Partition(mount="/var/lib/docker_1.x-y", size_bytes=4 * gib, filesystem="xfs"),
+        Partition(mount="/srv", size_bytes=2 * 10**9),
+        Partition(mount="swap", size_bytes=gib, filesystem="swap"),
+    )
+    assert found.where("partitions/partition[3]") == f"{ROOT}/tests/tdl/valid-partitions.tdl:18"
+    lvm, one, none = case("valid-partitions-lvm"), case("valid-partitions-none"), case("valid-minimal")
+    assert (lvm.partition_layout, lvm.partitions) == ("lvm", ())
+    assert (one.partition_layout, one.partitions) == ("plain", (Partition(mount="/"),))
+    assert (none.partition_layout, none.partitions) == (None, ())
+
+
+def test_machine() -> None:
+    expected = Virtual(firmware="efi", machine_type="q35", cpus=4, memory_bytes=1536 * 1024**2)
+    assert case("valid-machine").virtual == expected
+    assert case("valid-machine-empty").virtual == Virtual() == case("valid-minimal").virtual
 
 
 def test_extras_are_relative_and_directories_come_first() -> None:

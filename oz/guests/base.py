@@ -1,12 +1,14 @@
 """What every guest can plan. Plans are records; nothing here opens a file, a socket or a connection."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from oz.errors import MediumError, TdlError, UnsupportedError
+from oz.errors import MediumError, TdlError
 from oz.guests import packages
+from oz.guests.hardware import HardwareFacts as HardwareFacts
+from oz.guests.hardware import plan_hardware
 from oz.model import (
     Access,
     Action,
@@ -80,29 +82,6 @@ class SystemFacts:
     """sshd knows no rsa-sha2 signatures (OpenSSH before 7.2)."""
     password_schemes: tuple[str, ...]
     boot_limit_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HardwareFacts:
-    """The virtual hardware that a release's installer and the installed system have drivers for."""
-
-    machine_type: str
-    """On a PC: pc or q35."""
-    disk_bus: str
-    disk_buses: tuple[str, ...]
-    """All that both the release and a PC of QEMU's have; an ide one only with the machine type pc."""
-    nic_model: str
-    nic_models: tuple[str, ...]
-    memory_bytes: int
-    """The least it works well with."""
-    bios_architectures: tuple[str, ...] = ("i386", "x86_64")
-    efi_architectures: tuple[str, ...] = ()
-    clock: Literal["utc", "localtime"] = "utc"
-    pointer: Literal["ps2", "tablet"] = "tablet"
-    video: str = "vga"
-    asks_for_drivers: bool = False
-    """See Hardware."""
-    qemu_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,37 +195,14 @@ class Guest(ABC):
 
     def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
         """The virtual hardware for installing and for running. Raises UnsupportedError."""
-        facts, title = self.hardware, f"{self.title} for {self.arch}"
-        firmwares = [
-            name
-            for name, arches in (("bios", facts.bios_architectures), ("efi", facts.efi_architectures))
-            if self.arch in arches
-        ]
-        firmware = settings.firmware or ("bios" if "bios" in firmwares else "efi")
-        if firmware not in firmwares:
-            raise UnsupportedError(f"{title} does not boot under {firmware} firmware", hint=_takes(firmwares))
-        disk_bus, nic_model = settings.disk_bus or facts.disk_bus, settings.nic_model or facts.nic_model
-        is_pc = self.arch != "aarch64"
-        # The virt machine has no controllers of a PC's chip set.
-        buses = [bus for bus in facts.disk_buses if is_pc or bus not in ("ide", "sata")]
-        for what, name, allowed in (("disk on", disk_bus, buses), ("network card", nic_model, facts.nic_models)):
-            if name not in allowed:
-                raise UnsupportedError(f"{title} takes no {what} {name!r}", hint=_takes(allowed))
-        # q35 has no IDE.
-        pc_type = "pc" if disk_bus == "ide" else facts.machine_type
-        return Hardware(
-            arch=self.arch,
-            machine_type=pc_type if is_pc else "virt",
-            firmware=firmware,
-            memory_bytes=max(settings.memory_bytes, facts.memory_bytes),
-            disk_bus=disk_bus,
-            nic_model=nic_model,
-            clock=facts.clock,
-            pointer=facts.pointer,
-            video=facts.video,
-            asks_for_drivers=facts.asks_for_drivers,
-            qemu_options=facts.qemu_options,
-        )
+        return plan_hardware(tdl, settings, self.title, self.arch, self.hardware)
+
+    def check_template(self, tdl: Tdl, settings: Settings) -> None:
+        """Return if the release can be installed as the template says, as far as that can be told without its medium.
+
+        Raises UnsupportedError, TdlError.
+        """
+        self.plan_hardware(tdl, settings)
 
     @abstractmethod
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
@@ -359,10 +315,6 @@ class Guest(ABC):
     @property
     def _package_manager(self) -> packages.PackageManager:
         return packages.MANAGERS[self.system.package_manager]
-
-
-def _takes(names: Iterable[str]) -> str:
-    return f"it takes {', '.join(names)}"
 
 
 def _script(label: str, text: str) -> RunCommand:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from oz.errors import MediumError, UsageError
 from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
+from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
+from oz.guests.partman import expert_recipe, guided_size
 from oz.model import (
     Access,
     Boot,
@@ -17,6 +19,7 @@ from oz.model import (
     MediaPlan,
     Medium,
     MediumEdit,
+    PartitionPlan,
     Settings,
     Tdl,
     Variant,
@@ -26,9 +29,6 @@ from oz.units import format_size
 
 _DIRECTORY = "/oz"
 """Where our files are, on the medium and in the initrd."""
-_MSDOS_BYTES_MAX = 2 * 1024**4
-"""Where the installer goes over from an MS-DOS partition table to GPT: 2^32 sectors (partman-partitioning,
-lib/disk-label.sh)."""
 
 
 class Debian(Guest):
@@ -191,45 +191,42 @@ class Debian(Guest):
         prefix, suffix = self.facts.kernel_prefix, self.architecture.kernel_suffix
         return f"{prefix}{suffix}" if prefix and suffix else None
 
-    def _check_disk(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> None:
+    def _check_disk(self, tdl: Tdl, medium: Medium | None, settings: Settings, plan: PartitionPlan) -> None:
         """Return if what our answer file asks of Debian's own media fits. A medium without .disk/cd_type is not
         debian-cd's, so it may hold a system of any size."""
         is_ours = settings.answer is None and (medium is None or "/.disk/cd_type" in medium.contents)
-        if is_ours and tdl.disk_bytes < self.facts.disk_bytes_min:
+        is_divided = tdl.partition_layout is not None
+        room_bytes = system_bytes(plan, tdl.disk_bytes) if is_divided else tdl.disk_bytes
+        if is_ours and room_bytes < self.facts.disk_bytes_min:
+            room = f"the {format_size(room_bytes)} of /, /usr and /var" if is_divided else format_size(room_bytes)
             raise refuse(
                 tdl,
-                "disk/size",
-                f"Debian {self.release.version} does not fit on a disk of {format_size(tdl.disk_bytes)}",
+                "partitions" if is_divided else "disk/size",
+                f"{self.title} does not fit on {room if is_divided else f'a disk of {room}'}",
                 f"give it {format_size(self.facts.disk_bytes_min)} at the least",
             )
 
-    def _recipe(self, tdl: Tdl, hardware: Hardware) -> str:
-        """The whole disk as one root, with what the firmware needs beside it: an EFI system partition, or, on a disk
-        that gets a GPT under a BIOS, one for GRUB. In partman-auto's recipe language (debian-installer,
-        doc/devel/partman-auto-recipe.txt), sizes in MB."""
-        boot = ""
-        if hardware.firmware == "efi":
-            boot = "538 538 1075 free $iflabel{ gpt } $reusemethod{ } method{ efi } format{ } . "
-        elif tdl.disk_bytes >= _MSDOS_BYTES_MAX:
-            if not self.facts.has_biosgrub:
-                raise refuse(
-                    tdl,
-                    "disk/size",
-                    f"Debian {self.release.version} cannot boot from {format_size(tdl.disk_bytes)} under a BIOS",
-                    "give it less than 2 TiB",
-                )
-            boot = "1 1 1 free $iflabel{ gpt } $reusemethod{ } method{ biosgrub } . "
-        root = (
-            f"500 10000 -1 {self.facts.filesystem} $primary{{ }} $bootable{{ }} method{{ format }} format{{ }} "
-            f"use_filesystem{{ }} filesystem{{ {self.facts.filesystem} }} mountpoint{{ / }} ."
-        )
-        return f"oz :: {boot}{root}"
+    def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
+        return plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+
+    def _disk_variables(self, plan: PartitionPlan) -> dict[str, object]:
+        """The variables of the disk's part of the answer file."""
+        is_lvm = plan.layout == "lvm"
+        return {
+            "recipe": expert_recipe(plan),
+            "volume_group": VOLUME_GROUP if is_lvm else None,
+            "guided_size": guided_size(plan) if is_lvm and self.facts.can_leave_volume_space else None,
+        }
+
+    def check_template(self, tdl: Tdl, settings: Settings) -> None:
+        self._partitions(tdl, self.plan_hardware(tdl, settings))
 
     # ---------------------------------------------------------------- installing
 
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
         hardware = self.plan_hardware(tdl, settings)
-        self._check_disk(tdl, medium, settings)
+        partitions = self._partitions(tdl, hardware)
+        self._check_disk(tdl, medium, settings, partitions)
         root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
         mirror, installs_from_mirror = self._mirror(tdl, medium)
         hooks = [] if self.facts.takes_packages or settings.answer is not None else ["01oz-packages"]
@@ -239,7 +236,7 @@ class Debian(Guest):
             "is_efi": hardware.firmware == "efi",
             "kernel_package": self._kernel_package(),
             "mirror_url": urlsplit(mirror),
-            "recipe": self._recipe(tdl, hardware),
+            **self._disk_variables(partitions),
             "early_command": f"sh {root}/early.sh",
             "facts": self.facts,
             "hooks": hooks,

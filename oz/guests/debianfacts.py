@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oz.guests.base import HardwareFacts, SystemFacts
+from oz.guests.partitions import PartitionFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,13 @@ class DebianFacts:
     kernel_prefix: str | None
     """The beginning of the kernel package's name; None where d-i chooses it by itself."""
     filesystem: str
+    """What it takes by itself, for / and /boot."""
+    other_filesystems: tuple[str, ...]
+    """What else it makes."""
+    unbootable_filesystems: tuple[str, ...]
+    """Of those, what its GRUB does not read."""
+    can_leave_volume_space: bool
+    """It asks how much of a volume group it may take."""
     ide_disk: str
     disk_bytes_min: int
     """Less does not hold the system that our answer file asks for."""
@@ -117,3 +125,15 @@ class DebianFacts:
     has_eatmydata: bool
     root_login: str | None
     """What PermitRootLogin must be set to; None where the default already is keys only."""
+
+    @property
+    def partitions(self) -> PartitionFacts:
+        return PartitionFacts(
+            filesystems=(self.filesystem, *self.other_filesystems),
+            boot_filesystem=self.filesystem,
+            has_lvm=True,
+            has_biosboot=self.has_biosgrub,
+            unbootable=self.unbootable_filesystems,
+            # Whatever comes last in a recipe gets all that is free (partman-auto, lib/auto-shared.sh).
+            fills=("plain",) if self.can_leave_volume_space else ("plain", "lvm"),
+        )

@@ -24,13 +24,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What oz.cfg, the options and this host decide about a build. None means: the release's own fact."""
+    """What the options, the template's <machine>, oz.cfg and this host decide about a build, in this order. None means:
+    the release's own fact."""
 
     domain_type: str = "kvm"
     """libvirt's domain type: kvm, or qemu for software emulation."""
     cpus: int = 1
     memory_bytes: int = 2048 * 1024**2
-    """The least a guest gets; a release that needs more gets more."""
+    """The least a guest gets; a release that needs more gets more, unless the template says how much."""
     network: Network = Network()
     rng: Rng = Rng()
     image_format: str = "raw"
@@ -38,6 +39,7 @@ class Settings:
     nic_model: str | None = None
     mac: str | None = None
     firmware: Literal["bios", "efi"] | None = None
+    machine_type: str | None = None
     answer: str | None = None
     """A user's own answer file template, in place of ours."""
     install_limit_s: float | None = None

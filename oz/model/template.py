@@ -83,6 +83,7 @@ class Virtual:
 
     firmware: Literal["bios", "efi"] | None = None
     machine_type: str | None = None
+    """As QEMU calls it: "q35"."""
     cpus: int | None = None
     memory_bytes: int | None = None
 
@@ -106,6 +107,7 @@ class Tdl:
     kernelparam: str | None = None
     disk_bytes: int
     partition_layout: Literal["plain", "lvm"] | None = None
+    """None: the template says nothing about partitions."""
     partitions: tuple[Partition, ...] = ()
     """Empty: one root on all of the disk, with what boot loader and firmware need beside it."""
     virtual: Virtual = Virtual()

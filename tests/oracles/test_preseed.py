@@ -7,12 +7,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plans import plan_texts, sample_access, sample_plan, sample_tdl, samples
 
 from oz.guests import all_releases, guest_for
-from oz.model import RunCommand, Settings
+from oz.model import Partition, RunCommand, Settings
 
 QUESTIONS = Path(__file__).parents[2] / "../shared/oracles/debian-installer-questions.tsv"
 DISTROS = ("Debian", "Ubuntu")
@@ -25,6 +26,10 @@ OTHER_QUESTIONS = {
     "partman/confirm_write_new_label": (
         ["Debian 5-6", "Ubuntu 5.04-11.10"],
         "installation guide for lenny, B.4.4: partman-base before the split",
+    ),
+    "partman-lvm/confirm_nooverwrite": (
+        ["Debian 5-13", "Ubuntu 5.04-20.04"],
+        "partman-lvm registers it in the name of its confirm since 70 (its changelog); lenny has an older one",
     ),
     "tasksel/first": (["Debian 5-13", "Ubuntu 5.04-20.04"], "the package tasksel"),
     "popularity-contest/participate": (["Debian 5-13", "Ubuntu 5.04-20.04"], "the package popularity-contest"),
@@ -70,9 +75,35 @@ def distro(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+LAYOUTS: tuple[dict[str, Any], ...] = (
+    dict(partition_layout="lvm"),
+    dict(
+        partition_layout="plain",
+        partitions=(Partition(mount="/"), *(Partition(mount=f"/srv/{n}", size_bytes=1024**3) for n in range(4))),
+    ),
+)
+
+
+def divided(distro: str, layout: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Version and answer file of every plan of a distribution with a disk divided so."""
+    for version, arch, install_type, firmware in samples(distro):
+        tdl = sample_tdl(version, arch, install_type, distro=distro, **layout)
+        yield version, sample_plan(tdl, Settings(firmware=firmware)).answer
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["lvm", "plain"])
+def test_divided_disks_ask_nothing_that_the_installer_does_not(distro: str, layout: dict[str, Any]) -> None:
+    answers = list(divided(distro, layout))
+    judge_syntax({line for _, answer in answers for line in answer.splitlines()})
+    judge_questions(distro, {(version, *line) for version, answer in answers for line in lines_of(answer)})
+
+
 def test_debconf_reads_every_answer_file_without_a_word(distro: str) -> None:
-    """It judges line by line; so one of each line is enough, and one process."""
-    lines = {line for sample in all_of(distro) for line in texts_of(sample)["preseed.cfg"].splitlines()}
+    judge_syntax({line for sample in all_of(distro) for line in texts_of(sample)["preseed.cfg"].splitlines()})
+
+
+def judge_syntax(lines: set[str]) -> None:
+    """debconf judges line by line; so one of each line is enough, and one process."""
     checked = subprocess.run(
         ["debconf-set-selections", "--checkonly"], input="\n".join(sorted(lines)), text=True, capture_output=True
     )
@@ -102,13 +133,17 @@ def may_answer(question: str, distro: str, version: str) -> bool:
 
 
 def test_every_question_is_one_that_the_installer_has(distro: str) -> None:
+    answered = {(sample[1], *line) for sample in all_of(distro) for line in lines_of(texts_of(sample)["preseed.cfg"])}
+    judge_questions(distro, answered)
+
+
+def judge_questions(distro: str, answered: set[tuple[str, str, str, str, str]]) -> None:
     if not QUESTIONS.exists():
         pytest.skip("the list of the installer's questions is not here: ../shared/oracles")
     known = {}
     for row in QUESTIONS.read_text().splitlines()[1:]:
         name, kind, *choices = row.split("\t")
         known[name] = (kind, choices[0] if choices else "")
-    answered = {(sample[1], *line) for sample in all_of(distro) for line in lines_of(texts_of(sample)["preseed.cfg"])}
     for version, _, question, kind, value in sorted(answered):
         if question in OTHER_QUESTIONS:
             assert may_answer(question, distro, version), (question, version)

@@ -96,6 +96,9 @@ _DEBIAN_FACTS = timeline(
         # Both names of the questions that moved between the guides for lenny and for wheezy.
         "6": dict(
             ide_disk="sda",
+            # partman-auto takes ext4 since 85 (its changelog), and the boot loader is GRUB 2, which reads all of them.
+            other_filesystems=("ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
+            unbootable_filesystems=(),
             keyboard_questions=_keymap("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
             label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
         ),
@@ -108,10 +111,16 @@ _DEBIAN_FACTS = timeline(
             kernel_prefix="linux-image-",
             # ext4 is the installer's default since wheezy (partman-ext3 and its release notes).
             filesystem="ext4",
+            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
+            # GRUB reads btrfs since 1.99, which is wheezy's; what the partitioner of those days makes of that is not
+            # known, and a /boot does no harm.
+            unbootable_filesystems=("btrfs",),
             # partman-auto's own recipes have the partition; squeeze's answer to one is not known.
             has_biosgrub=True,
         ),
         "8": dict(
+            # partman-auto 110 of 2013 dropped reiserfs: "no longer supported" (its changelog).
+            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "vfat"),
             # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst),
             # so rootskel and the CDs took "---" (installation guide for jessie, 5.3).
             user_separator="---",
@@ -130,7 +139,8 @@ _DEBIAN_FACTS = timeline(
         ),
         # The text interface is in the initrd of trixie's CD, looked at. Of older ones their guides say
         # "only the newt frontend is available on default install media" (up to stretch, 5.3.1).
-        "10": dict(has_text_frontend=True),
+        # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
+        "10": dict(has_text_frontend=True, can_leave_volume_space=True, unbootable_filesystems=()),
         # Everything before has moved to the archive, whose suites are final.
         "11": dict(mirror="http://mirrors.kernel.org/debian", has_updates=True),
         # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
@@ -166,6 +176,11 @@ _DEBIAN_FACTS = timeline(
         has_text_frontend=False,
         kernel_prefix="linux-image-2.6-",
         filesystem="ext3",
+        # partman-auto 8 added xfs and reiserfs to what recipes may have (its changelog). That GRUB 0.97 is not put on
+        # xfs is from memory; a /boot does no harm.
+        other_filesystems=("ext2", "xfs", "jfs", "reiserfs", "vfat"),
+        unbootable_filesystems=("xfs",),
+        can_leave_volume_space=False,
         # Linux 2.6.26 of lenny still has the old IDE drivers, with hd names.
         ide_disk="hda",
         disk_bytes_min=1024 * _MIB,

@@ -173,11 +173,17 @@ _UBUNTU_FACTS = timeline(
         "9.04": dict(
             # partman-auto 84; intrepid has 78.
             unlimited_size="-1",
+            # partman-auto takes ext4 since 85 (its changelog); jaunty's release notes offer it.
+            other_filesystems=("ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
             # rootskel 1.65, which came in the freeze of intrepid.
             can_power_off=True,
         ),
-        # ext4 is the default (release notes).
-        "9.10": dict(filesystem="ext4"),
+        # ext4 is the default, and GRUB 2, which reads all of the others, the boot loader (release notes).
+        "9.10": dict(
+            filesystem="ext4",
+            other_filesystems=("ext2", "ext3", "xfs", "jfs", "reiserfs", "vfat"),
+            unbootable_filesystems=(),
+        ),
         "10.10": dict(
             # choose-mirror 2.30 does not know the words any more, and 2.29 nothing else (kickseed 0.55).
             manual_country="manual",
@@ -191,13 +197,19 @@ _UBUNTU_FACTS = timeline(
             keyboard_questions=_layout("keyboard-configuration/layoutcode"),
             label_questions=("partman-partitioning/confirm_write_new_label",),
             has_biosgrub=True,
+            # As in Debian's release of those days.
+            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
+            unbootable_filesystems=("btrfs",),
         ),
         # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
-        "14.04": dict(root_login=None),
+        # partman-auto 110 of 2013 dropped reiserfs (its changelog).
+        "14.04": dict(root_login=None, other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "vfat")),
         # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst);
         # utopic has 3.16. So have the CDs of 14.04.2, and later ones newer kernels: there the installer talks on the
         # screen alone.
         "14.10": dict(user_separator="---"),
+        # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
+        "18.10": dict(can_leave_volume_space=True),
         # dists/focal/main/installer-amd64/current has the netboot directory under this name.
         "20.04": dict(images_directory="legacy-images"),
     },
@@ -239,6 +251,10 @@ _UBUNTU_FACTS = timeline(
         # alternate CDs (base-installer, library.sh).
         kernel_prefix=None,
         filesystem="ext3",
+        other_filesystems=("ext2", "xfs", "jfs", "reiserfs", "vfat"),
+        # GRUB legacy's installer refuses a /boot on it (grub-installer).
+        unbootable_filesystems=("xfs",),
+        can_leave_volume_space=False,
         ide_disk="hda",
         disk_bytes_min=2048 * _MIB,
         has_biosgrub=False,
