@@ -4,20 +4,27 @@ Everything that a plan would do in a guest is done below `Root.path`: its script
 rpm, dnf and zypper are told of it by wrappers in front of the real ones.
 """
 
+import base64
 import os
 import re
 import shutil
+import ssl
 import subprocess
+import threading
 from dataclasses import dataclass, replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 from plans import sample_tdl
 
 from oz.guests import RELEASES
 from oz.guests.base import Guest
 from oz.guests.debian import Debian
-from oz.model import Action, Content, PutFile, Repository, Tdl
+from oz.model import Action, Content, InstalledPackage, PutFile, Repository
 
+USER = "me"
+PASSWORD = "p@s:s/#%41'\"\\&;x"
 SPEC = """Name: {name}
 Epoch: 2
 Version: 1.5
@@ -74,7 +81,17 @@ class Signer:
 
     def sign_lists(self, directory: Path) -> None:
         lists = directory / "repodata/repomd.xml"
-        run("gpg", "--batch", "--yes", "--local-user", self.name, "--armor", "--detach-sign", lists, env=self.environment)
+        run(
+            "gpg",
+            "--batch",
+            "--yes",
+            "--local-user",
+            self.name,
+            "--armor",
+            "--detach-sign",
+            lists,
+            env=self.environment,
+        )
 
 
 def build_package(name: str, directory: Path, work: Path) -> Path:
@@ -119,7 +136,8 @@ class Root:
             if isinstance(action, PutFile):
                 path = Path(self.there(action.path))
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(self.there((action.content.data or b"").decode()).encode())
+                data = action.content.data or b""
+                path.write_bytes(data if b"\0" in data else self.there(data.decode()).encode())
                 path.chmod(action.mode)
                 continue
             script = self.there((action.script.data or b"").decode())
@@ -131,10 +149,57 @@ class Root:
             assert done.returncode == 0, f"{action.label}: {done.returncode}: {done.stdout}"
         return "".join(said)
 
-    def installed(self, tdl: Tdl | None = None) -> dict[str, str]:
-        """Name to architecture of all that rpm lists."""
+    def packages(self) -> tuple[InstalledPackage, ...]:
+        """What rpm lists by the manifest's command."""
         guest = guest_with("dnf")
-        command = guest.plan_manifest(tdl or sample_tdl()).command
         environment = {**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"}
-        listed = run("sh", "-c", command, env=environment).stdout
-        return {package.name: package.architecture for package in guest.parse_packages(listed)}
+        listed = run("sh", "-c", guest.plan_manifest(sample_tdl()).command, env=environment).stdout
+        return guest.parse_packages(listed)
+
+    def installed(self) -> dict[str, str]:
+        """Name to architecture."""
+        return {package.name: package.architecture for package in self.packages()}
+
+
+class PrivateServer:
+    """Serves a directory by https to who knows user and password, with a certificate that nobody vouches for."""
+
+    def __init__(self, directory: Path, work: Path) -> None:
+        self.refused = 0
+        server = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: object) -> None:
+                super().__init__(*arguments, directory=str(directory))  # type: ignore[arg-type]
+
+            def do_GET(self) -> None:
+                given = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+                if self.headers.get("Authorization") == given:
+                    super().do_GET()
+                    return
+                server.refused += 1
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="x"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        key, certificate = work / "tls.key", work / "tls.crt"
+        words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=nobody", "-batch"]
+        run("openssl", "req", *words, "-keyout", key, "-out", certificate)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def url(self) -> str:
+        """With user and password."""
+        password = quote(PASSWORD, safe="")
+        return f"https://{USER}:{password}@127.0.0.1:{self._server.server_address[1]}/"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -16,8 +16,9 @@ class _Yum:
     """What a yum or dnf can do."""
 
     program: str
-    """With the words that make it say what went wrong and little else."""
     only_from: str
+    read: tuple[str, ...] = ("clean metadata", "makecache")
+    """What reads the lists of a repository again, however young those are that it has."""
     has_repository_files: bool = True
     """It reads /etc/yum.repos.d: since yum 2.1."""
     checks_certificates: bool = True
@@ -44,9 +45,10 @@ _YUMS = {
         program="yum -d 1", only_from=_ONE, checks_certificates=False, keeps_login=False, refuses_missing=False
     ),
     "yum": _Yum(program="yum -d 1", only_from=_ONE, refuses_missing=False),
-    "dnf": _Yum(program="dnf -q", only_from=_ONE),
+    # Not -q: it would keep the reason of a failure to itself.
+    "dnf": _Yum(program="dnf", only_from=_ONE, read=("--refresh makecache",)),
     # dnf 5 gave the two options other names (its "Changes between DNF and DNF5"); --repo has stayed.
-    "dnf5": _Yum(program="dnf5 -q", only_from="--repo={name}"),
+    "dnf5": _Yum(program="dnf5", only_from="--repo={name}", read=("--refresh makecache",)),
 }
 
 _DIRECTORY = "/etc/yum.repos.d"
@@ -117,7 +119,7 @@ def _add(yum: _Yum) -> Callable[[Tdl, Repository, str], tuple[Action, ...]]:
             lines.append(_trust_distribution(name, path))
         if yum.has_repository_files:
             only = yum.only_from.format(name=name)
-            lines.append(f"{yum.program} {only} clean metadata\n{yum.program} {only} makecache")
+            lines += [f"{yum.program} {only} {words}" for words in yum.read]
         else:
             lines.append(_add_section(name, path))
         return (file, *rpmdb.bring_key(repository), run(f"read repository {name}", "set -e\n" + "\n".join(lines)))
