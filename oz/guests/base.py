@@ -71,10 +71,6 @@ class SystemFacts:
     """sshd knows no rsa-sha2 signatures (OpenSSH before 7.2)."""
     password_schemes: tuple[str, ...]
     boot_limit_s: float
-    key_files: tuple[str, ...] = ("authorized_keys",)
-    """In /root/.ssh: where sshd looks for keys. OpenSSH before 3.0 has those for protocol 2 in authorized_keys2."""
-    has_dsa_alone: bool = False
-    """Protocol 2 with DSA keys only, of hosts and of users: OpenSSH before 2.5, so our RSA key opens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,9 @@ def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _
     if not words or not urlsplit(words[0]).scheme:
         refuse_repository(tdl, repository, f"{repository.url!r} has no URL", form)
     suite, components = (words[1], tuple(words[2:])) if len(words) > 1 else (codename, ("main",))
+    for word in (suite, *components):
+        if not re.fullmatch(r"[\w.~+:/-]+", word, re.ASCII):
+            refuse_repository(tdl, repository, f"{word!r} is no name of a suite or component", form)
     if suite.endswith("/") == bool(components):
         reason = "takes no components" if components else "needs components"
         refuse_repository(tdl, repository, f"the suite {suite!r} {reason}", form)

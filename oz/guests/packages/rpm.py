@@ -111,7 +111,7 @@ def _check(name: str, file: str) -> str:
     """Old ones say "md5 gpg OK", and GPG where it is not; new ones "digests signatures OK"."""
     place = f"{_DIRECTORY}/{name}"
     return (
-        f"said=`LC_ALL=C GNUPGHOME={place}/gpg rpm --dbpath {place}/db --checksig {shlex.quote(file)} 2>&1`\n"
+        f"said=$(LC_ALL=C GNUPGHOME={place}/gpg rpm --dbpath {place}/db --checksig {shlex.quote(file)} 2>&1)\n"
         'case "$said" in\n'
         '*"NOT OK"*) ;;\n'
         '*" gpg "*OK | *" pgp "*OK | *" signatures OK") exit 0 ;;\n'

@@ -64,9 +64,9 @@ def _remove(repository: Repository) -> Action:
 def _guard(script: str) -> str:
     """up2date says which packages it did not find, and is content (its words and options from memory)."""
     return (
-        f"said=`LC_ALL=C {script} 2>&1`\n"
+        f"said=$(LC_ALL=C {script} 2>&1)\n"
         "status=$?\n"
-        'echo "$said"\n'
+        'printf "%s\\n" "$said"\n'
         'case "$said" in *"requested were not found"*) exit 1 ;; esac\n'
         "exit $status"
     )

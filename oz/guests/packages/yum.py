@@ -185,9 +185,9 @@ def _remove(yum: _Yum) -> Callable[[Repository], Action]:
 def guard_yum(script: str) -> str:
     """yum installs what it finds, says what it did not, and is content; in its versions' different words."""
     return (
-        f"said=`LC_ALL=C {script} 2>&1`\n"
+        f"said=$(LC_ALL=C {script} 2>&1)\n"
         "status=$?\n"
-        'echo "$said"\n'
+        'printf "%s\\n" "$said"\n'
         'case "$said" in\n'
         '*"No package "*" available"* | *"No Match for argument"* | *"Cannot find a package matching"*) exit 1 ;;\n'
         "esac\n"

@@ -2,6 +2,7 @@
 ssh-keygen -A
 {% else %}
 {% for type in system.host_key_types %}
-ssh-keygen -q {{ "-d" if system.has_dsa_alone else "-t " ~ type }} -N '' -f /etc/ssh/ssh_host_{{ type }}_key
+{## OpenSSH 2.1, which knows DSA alone, has -d in place of -t. ##}
+ssh-keygen -q {{ "-d" if system.host_key_types == ("dsa",) else "-t " ~ type }} -N '' -f /etc/ssh/ssh_host_{{ type }}_key
 {% endfor %}
 {% endif %}

@@ -1,8 +1,7 @@
 # Without sed's -i, which is younger than some of these systems.
-for keys in{% for file in system.key_files %} /root/.ssh/{{ file }}{% endfor %}; do
-    [ -e "$keys" ] || continue
-    sed '/^{{ key_mark }}$/{N;d;}' "$keys" >"$keys.oz"
-    cat "$keys.oz" >"$keys"
-    rm -f "$keys.oz"
-    [ -s "$keys" ] || rm -f "$keys"
-done
+if [ -e /root/.ssh/authorized_keys ]; then
+    sed '/^{{ key_mark }}$/{N;d;}' /root/.ssh/authorized_keys >/root/.ssh/.oz-keys
+    cat /root/.ssh/.oz-keys >/root/.ssh/authorized_keys
+    rm -f /root/.ssh/.oz-keys
+    [ -s /root/.ssh/authorized_keys ] || rm -f /root/.ssh/authorized_keys
+fi
