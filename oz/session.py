@@ -306,6 +306,8 @@ def _log_in(host: str, port: int, keys: list[Access | str | _PrivateKey], guest:
         password: str | None = None
         if isinstance(key, Access):
             private_key = key.private_key
+            # sshd of 2000 takes no RSA key.
+            password = key.root_password if guest.is_legacy_ssh else None
         elif isinstance(key, _PrivateKey):
             private_key = key.text
         else:

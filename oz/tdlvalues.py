@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from oz.model import Content
 from oz.units import MIB, TIB, parse_size
@@ -231,7 +231,20 @@ def _check_url(value: str, schemes: tuple[str, ...], *, is_for_guest: bool = Fal
         raise ValueError(
             "is the guest itself, as the guest sees it (write 10.0.2.2 for this host in the user network, or its name)"
         )
+    if is_for_guest:
+        _check_characters(value, parts)
     return parts.scheme + value[len(parts.scheme) :]
+
+
+def _check_characters(value: str, parts: SplitResult) -> None:
+    """Return if the URL has those of RFC 3986 alone, and no fragment, which no server ever sees: it goes into files in
+    which others, and a #, mean something."""
+    host = re.sub(r"\[[0-9A-Fa-f:.]*\]", "", parts.netloc)
+    other = re.search(r"[^A-Za-z0-9._~:/?@!$&'()*+,;=%-]", host + "".join(parts[2:4]))
+    if other:
+        raise ValueError(f"has {other[0]} in it (write {quote(other[0])})")
+    if "#" in value:
+        raise ValueError("has a # in it (write %23)")
 
 
 def _check_file_url(value: str) -> str:
@@ -246,6 +259,8 @@ def _check_directory_url(value: str) -> str:
 
 
 def _check_tree_url(value: str) -> str:
+    if "?" in value:
+        raise ValueError("has a query, to which no path of a file can be added")
     return _check_url(value, ("http", "https", "ftp"), is_for_guest=True)
 
 

@@ -525,10 +525,11 @@ def test_what_installing_adds_to_authorized_keys_sealing_takes_out(tmp_path: Pat
     guest = guest_for(sample_tdl())
     seal = guest.plan_seal()[0]
     assert isinstance(seal, RunCommand) and seal.script.data is not None
-    line = next(line for line in seal.script.data.decode().splitlines() if "sed -i" in line)
+    lines = re.search(r"^if \[ -e /root/.ssh.*?^fi$", seal.script.data.decode(), re.DOTALL | re.MULTILINE)
+    assert lines
     keys = tmp_path / "authorized_keys"
     keys.write_text(f"ssh-rsa USER a\n# oz build key\n{sample_access(guest).public_key}\nssh-rsa USER b\n")
-    subprocess.run(["sh", "-c", line.replace("/root/.ssh/authorized_keys", str(keys))], check=True)
+    subprocess.run(["sh", "-ec", lines[0].replace("/root/.ssh", str(tmp_path))], check=True)
     assert keys.read_text() == "ssh-rsa USER a\nssh-rsa USER b\n"
 
 

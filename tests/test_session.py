@@ -3,6 +3,7 @@ but by a shell that only says so."""
 
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from plans import sample_tdl
 from scripted import LiveDomain
-from test_ssh import SSHD, free_port, make_key
+from test_ssh import SSHD, free_port, make_key, serve_as_of_2000
 
 from oz import config as oz_config
 from oz import session as sessions
@@ -266,6 +267,16 @@ def test_a_guest_that_proves_its_key_gets_in(tmp_path: Path, server: Server) -> 
         running(build, image_of(build), server, server.host_key) as (session, _),
     ):
         assert session.shell.run(b"echo here").stdout == b"here\n"
+
+
+def test_a_guest_from_before_rsa_keys_is_opened_by_its_password() -> None:
+    keys = access.new_access((), root_password="right")
+    guest = guest_for(sample_tdl("8"))
+    assert guest.is_legacy_ssh
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: serve_as_of_2000(listener.accept()[0]), daemon=True).start()
+        shell = sessions._log_in("127.0.0.1", listener.getsockname()[1], [keys], guest)
+        shell.close()
 
 
 # ------------------------------------------------------------------ while it runs

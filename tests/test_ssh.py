@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -11,14 +12,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import paramiko
 import pytest
 
-from oz.errors import GuestError, HostError, NotReadyError
+from oz.errors import GuestError, HostError, HostKeyError, NotReadyError
 from oz.host import ssh
 from oz.host.ssh.channels import CAPTURE_BYTES
 from oz.protocols import Shell
@@ -36,10 +39,71 @@ class Server:
     host_key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Era:
+    """What sshd of some years can do, by OpenSSH's names. `host_key` and `user_key` are kinds of keys."""
+
+    host_key: str
+    user_key: str
+    kex: str
+    ciphers: str
+    macs: str
+    signatures: str
+    """Those of users."""
+
+    def lines(self) -> str:
+        host = {"dsa": "ssh-dss", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}[self.host_key]
+        return (
+            f"HostKeyAlgorithms {host}\nKexAlgorithms {self.kex}\nCiphers {self.ciphers}\nMACs {self.macs}\n"
+            f"PubkeyAcceptedAlgorithms {self.signatures}\n"
+        )
+
+
+_GROUP1, _GROUP14 = "diffie-hellman-group1-sha1", "diffie-hellman-group14-sha1"
+_GEX = "diffie-hellman-group-exchange-sha1"
+ERAS = {
+    "2000": Era(
+        host_key="dsa", user_key="dsa", kex=_GROUP1, ciphers="3des-cbc", macs="hmac-sha1", signatures="ssh-dss"
+    ),
+    "2002": Era(
+        host_key="rsa", user_key="rsa", kex=f"{_GEX},{_GROUP1}", ciphers="aes128-cbc,3des-cbc",
+        macs="hmac-md5,hmac-sha1", signatures="ssh-rsa,ssh-dss",
+    ),
+    "2005": Era(
+        host_key="rsa", user_key="rsa", kex=f"{_GEX},{_GROUP14},{_GROUP1}", ciphers="aes128-ctr,aes128-cbc",
+        macs="hmac-md5,hmac-sha1", signatures="ssh-rsa,ssh-dss",
+    ),
+    "2008": Era(
+        host_key="rsa", user_key="rsa", kex=f"diffie-hellman-group-exchange-sha256,{_GEX},{_GROUP14},{_GROUP1}",
+        ciphers="aes128-ctr,aes128-cbc", macs="hmac-md5,hmac-sha1", signatures="ssh-rsa,ssh-dss",
+    ),
+    "2012": Era(
+        host_key="ecdsa", user_key="rsa", kex=f"ecdh-sha2-nistp256,{_GEX}", ciphers="aes128-ctr",
+        macs="hmac-sha2-256,hmac-sha1", signatures="ssh-rsa,ecdsa-sha2-nistp256",
+    ),
+}  # fmt: skip
+
+
 def make_key(path: Path, kind: str = "ed25519") -> str:
-    bits = ["-m", "PEM", "-b", "2048"] if kind == "rsa" else []
+    bits = {"rsa": ["-m", "PEM", "-b", "2048"], "dsa": ["-m", "PEM"]}.get(kind, [])
     subprocess.run(["ssh-keygen", "-q", "-t", kind, *bits, "-N", "", "-f", path], check=True)
     return path.read_text()
+
+
+@cache
+def key_texts(use: str, kind: str) -> tuple[str, str]:
+    """Private and public half; RSA keys take a while to make."""
+    with TemporaryDirectory() as directory:
+        private = make_key(Path(directory) / use, kind)
+        return private, (Path(directory) / f"{use}.pub").read_text()
+
+
+def copy_key(use: str, kind: str, home: Path) -> str:
+    private, public = key_texts(use, kind)
+    (home / use).touch(mode=0o600)
+    (home / use).write_text(private)
+    (home / f"{use}.pub").write_text(public)
+    return private
 
 
 def free_port() -> int:
@@ -51,6 +115,12 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """sshd as this user, with one ed25519 host key, that lets one RSA key in."""
+    with running_sshd(tmp_path_factory.mktemp("sshd"), host_key="ed25519", user_key="rsa") as one:
+        yield one
+
+
+@contextmanager
+def running_sshd(home: Path, *, host_key: str, user_key: str, lines: str = "") -> Iterator[Server]:
     if SSHD is None:
         pytest.skip("no sshd")
     login_shell = pwd.getpwuid(os.geteuid()).pw_shell
@@ -58,14 +128,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip(f"nobody can log in as {USER}: the login shell is {login_shell}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    home = tmp_path_factory.mktemp("sshd")
     home.chmod(0o700)
-    private = make_key(home / "user", "rsa")
-    make_key(home / "host")
+    private = copy_key("user", user_key, home)
+    copy_key("host", host_key, home)
     port = free_port()
     (home / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\n"
-        f"PidFile {home}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication yes\nPermitRootLogin yes\n"
+        f"PidFile {home}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication yes\nPermitRootLogin yes\n{lines}"
     )
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", home / "config"], stderr=(home / "log").open("wb"))
     try:
@@ -73,8 +142,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         while b"Server listening" not in (home / "log").read_bytes():
             assert process.poll() is None and time.monotonic() < limit, (home / "log").read_text()
             threading.Event().wait(0.02)
-        host_key = " ".join((home / "host.pub").read_text().split()[:2])
-        yield Server(port=port, pid=process.pid, private_key=private, host_key=host_key)
+        line = " ".join((home / "host.pub").read_text().split()[:2])
+        yield Server(port=port, pid=process.pid, private_key=private, host_key=line)
     finally:
         process.terminate()
         process.wait()
@@ -378,6 +447,57 @@ def test_half_started_server_is_not_ready(
         ssh.connect("127.0.0.1", listen(serve), private_key=None, password="x", timeout_s=1)
 
 
+@pytest.fixture(scope="module", params=ERAS)
+def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    era = ERAS[request.param]
+    home = tmp_path_factory.mktemp("old")
+    try:
+        key_texts("host", era.host_key)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"this OpenSSH makes no {era.host_key} keys any more; paramiko's server stands in for it below")
+    with running_sshd(home, host_key=era.host_key, user_key=era.user_key, lines=era.lines()) as one:
+        yield one
+
+
+def test_sshd_of_each_era_lets_us_in_and_is_pinned(old: Server, server: Server) -> None:
+    with log_in(old, legacy=True, host_keys=(old.host_key,)) as shell:
+        assert shell.run(b"echo in").stdout == b"in\n" and shell.host_keys == (old.host_key,)
+        shell.put(b"x" * 300_000, f"/tmp/oz-test-{old.port}")
+        assert shell.run(f"wc -c </tmp/oz-test-{old.port}; rm /tmp/oz-test-{old.port}".encode()).stdout == b"300000\n"
+    kind, key = old.host_key.split()
+    other = f"{kind} {key[:-8]}{'A' * 8}"
+    with pytest.raises(HostKeyError, match=rf"is not the guest that was installed: its host key is {kind} SHA256:"):
+        log_in(old, legacy=True, host_keys=(other,))
+
+
+def test_sshd_of_another_era_is_refused_for_a_release_of_today(old: Server) -> None:
+    with pytest.raises(GuestError, match=r"no algorithm in common: |the key ssh-rsa SHA256:\S+ is refused") as caught:
+        log_in(old)
+    assert not isinstance(caught.value, NotReadyError)
+
+
+def test_a_release_of_today_is_offered_nothing_that_is_weak(
+    listen: Callable[[Callable[[socket.socket], None]], int],
+) -> None:
+    """As sshd reads it: the lists of our first packet."""
+    offered: list[bytes] = []
+
+    def read_offer(client: socket.socket) -> None:
+        client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        got = b""
+        while b"diffie-hellman" not in got and b"curve25519" not in got:
+            got += client.recv(65536)
+        offered.append(got + client.recv(65536) if len(got) < 400 else got)
+        client.close()
+
+    with pytest.raises(NotReadyError, match="no ssh at"):
+        ssh.connect("127.0.0.1", listen(read_offer), private_key=None, password="x", timeout_s=SLOW_S)
+    names = {name.decode() for name in re.split(rb"[^a-z0-9@.-]+", offered[0]) if len(name) > 6}
+    assert "rsa-sha2-512" in names and "hmac-sha2-256" in names
+    weak = re.compile(r".*(sha1|md5|-cbc|3des|ssh-dss|group1-).*|ssh-rsa")
+    assert not [name for name in names if weak.fullmatch(name)]
+
+
 class OldServer(paramiko.ServerInterface):
     """Takes a password, or a key that signs with SHA-1."""
 
@@ -405,6 +525,30 @@ def serve_as_of_2005(client: socket.socket) -> None:
     transport.add_server_key(paramiko.RSAKey.generate(2048))
     with suppress(paramiko.SSHException, EOFError):
         transport.start_server(server=OldServer())
+
+
+class ServerOf2000(OldServer):
+    """Knows DSA alone, of users too."""
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL if key.get_name() == "ssh-dss" else paramiko.AUTH_FAILED
+
+
+def serve_as_of_2000(client: socket.socket) -> None:
+    transport = paramiko.Transport(client, server_sig_algs=False)
+    transport.add_server_key(paramiko.DSSKey.generate(1024))
+    with suppress(paramiko.SSHException, EOFError, OSError):
+        transport.start_server(server=ServerOf2000())
+
+
+def test_where_no_rsa_key_is_known_the_password_opens(
+    listen: Callable[[Callable[[socket.socket], None]], int], server: Server
+) -> None:
+    arguments = {"private_key": server.private_key, "password": "right", "timeout_s": SLOW_S}
+    with ssh.connect("127.0.0.1", listen(serve_as_of_2000), legacy=True, **arguments) as old:  # type: ignore[arg-type]
+        assert old.host_keys[0].startswith("ssh-dss AAAA")
+    with pytest.raises(GuestError, match="no algorithm in common"):
+        ssh.connect("127.0.0.1", listen(serve_as_of_2000), **arguments)  # type: ignore[arg-type]
 
 
 def test_old_server_needs_legacy(listen: Callable[[Callable[[socket.socket], None]], int], server: Server) -> None:

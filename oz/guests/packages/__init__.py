@@ -1,9 +1,15 @@
 """Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
 
-from oz.guests.packages import apt
+from oz.guests.packages import apt, rpm, up2date, yum, zypper
 from oz.guests.packages.manager import PackageManager
 
-MANAGERS: dict[str, PackageManager] = {**apt.MANAGERS}
+MANAGERS: dict[str, PackageManager] = {
+    **apt.MANAGERS,
+    **rpm.MANAGERS,
+    **up2date.MANAGERS,
+    **yum.MANAGERS,
+    **zypper.MANAGERS,
+}
 """By the name that a release's facts give."""
 
 __all__ = ["MANAGERS", "PackageManager"]

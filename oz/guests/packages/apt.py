@@ -4,11 +4,18 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
-from urllib.parse import unquote, urlsplit
+from typing import Literal
+from urllib.parse import urlsplit
 
 from oz.errors import GuestError, TdlError, UnsupportedError
-from oz.guests.packages.manager import PackageManager, run, where_repository
+from oz.guests.packages.manager import (
+    CommandLine,
+    PackageManager,
+    refuse_repository,
+    run,
+    take_login,
+    where_repository,
+)
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 from oz.render import render
 
@@ -36,7 +43,7 @@ _APTS = {
 _APT_INSTALL = (
     # The lock: unattended upgrades may hold it just after a boot (apt 1.9.11 on; older ones pass over the option).
     "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300"
-    " -o Dpkg::Options::=--force-confold install"
+    " -o Dpkg::Options::=--force-confold install {options} --"
 )
 
 
@@ -55,40 +62,41 @@ def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _
     """Read "[deb [OPTIONS]] URL [SUITE [COMPONENT ...]]", as templates have always written it; the suite is the
     release's own by default, and one that ends in a slash is a directory without components (sources.list(5))."""
 
-    def refuse(reason: str, hint: str) -> NoReturn:
-        raise TdlError(f"{where_repository(tdl, repository)}: repository {repository.name}: {reason}", hint=hint)
-
     form = f'write it as "deb http://host/debian {codename} main"'
     line = re.fullmatch(r"(?:deb\s+)?(?:\[(.*?)\]\s*)?(.*)", repository.url.strip())
     options = (line[1] or "").split() if line else []
     architectures = None
     for option in options:
         if not option.startswith("arch="):
-            refuse(f"the option {option!r} is not taken", "use the attributes signed and sslverify, and <key>")
+            reason = f"the option {option!r} is not taken"
+            refuse_repository(tdl, repository, reason, "use the attributes signed and sslverify, and <key>")
         architectures = option.removeprefix("arch=")
     words = line[2].split() if line else []
     if not words or not urlsplit(words[0]).scheme:
-        refuse(f"{repository.url!r} has no URL", form)
+        refuse_repository(tdl, repository, f"{repository.url!r} has no URL", form)
     suite, components = (words[1], tuple(words[2:])) if len(words) > 1 else (codename, ("main",))
+    for word in (suite, *components):
+        if not re.fullmatch(r"[\w.~+:/-]+", word, re.ASCII):
+            refuse_repository(tdl, repository, f"{word!r} is no name of a suite or component", form)
     if suite.endswith("/") == bool(components):
-        refuse(f"the suite {suite!r} " + ("takes no components" if components else "needs components"), form)
-    url, login = words[0], None
+        reason = "takes no components" if components else "needs components"
+        refuse_repository(tdl, repository, f"the suite {suite!r} {reason}", form)
+    if not apt.has_https and "@" in urlsplit(words[0]).netloc:
+        reason = "the apt of this release keeps a user and password in the list of sources, which everybody can read"
+        refuse_repository(tdl, repository, reason, "serve it without a password")
+    url, login = take_login(tdl, repository, words[0], "apt")
+    return _AptSource(
+        url=url,
+        suite=suite,
+        components=components,
+        architectures=architectures,
+        login=_apt_login(url, login) if login else None,
+    )
+
+
+def _apt_login(url: str, login: tuple[str, str]) -> str:
     parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        if not apt.has_https:
-            refuse(
-                "the apt of this release keeps a user and password in the list of sources, which everybody can read",
-                "serve it without a password",
-            )
-        if parts.scheme != "https":
-            refuse(f"by {parts.scheme} its password would cross the network unhidden", "use https")
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        if not all(re.fullmatch(r"[!-~]+", word) for word in (user, password)):
-            refuse("apt takes a user and a password of printable ASCII without blanks", "give both, or none")
-        place = parts.netloc.rpartition("@")[2]
-        url = parts._replace(netloc=place).geturl()
-        login = f"machine {place}{parts.path} login {user} password {password}\n"
-    return _AptSource(url=url, suite=suite, components=components, architectures=architectures, login=login)
+    return f"machine {parts.netloc}{parts.path} login {login[0]} password {login[1]}\n"
 
 
 def _prepare_apt(apt: _Apt) -> Callable[[Tdl], tuple[Action, ...]]:
@@ -99,10 +107,8 @@ def _prepare_apt(apt: _Apt) -> Callable[[Tdl], tuple[Action, ...]]:
         names += ["apt-transport-https"] if secure and not apt.has_https else []
         if not names:
             return ()
-        words = shlex.join(names)
-        script = (
-            f"dpkg -s {words} >/dev/null 2>&1 || {{ apt-get -q update && {_APT_INSTALL} -- {words} && apt-get clean; }}"
-        )
+        words, install = shlex.join(names), _APT_INSTALL.replace("{options} ", "")
+        script = f"dpkg -s {words} >/dev/null 2>&1 || {{ apt-get -q update && {install} {words} && apt-get clean; }}"
         return (run("install what https repositories need", script),)
 
     return prepare
@@ -270,11 +276,12 @@ def _apt_manager(apt: _Apt) -> PackageManager:
         prepare=_prepare_apt(apt),
         add_repository=_add_apt_repository(apt),
         remove_repository=_remove_apt_repository(apt),
-        refresh_command="apt-get -q update",
-        install_command=_APT_INSTALL,
-        only_from="-o Dir::Etc::SourceList={file} -o Dir::Etc::SourceParts=-",
-        repository_file=_apt_file(apt, "{name}"),
-        clean_command="apt-get clean",
+        install=CommandLine(
+            refresh_command="apt-get -q update",
+            install_command=_APT_INSTALL,
+            only_from=f"-o Dir::Etc::SourceList={_apt_file(apt, '{name}')} -o Dir::Etc::SourceParts=-",
+            clean_command="apt-get clean",
+        ).install,
         list_command="dpkg-query -W -f '${Package}\\t${Version}\\t${Architecture}\\t${Status}\\n'",
         parse=_parse_dpkg,
     )

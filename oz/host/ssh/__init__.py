@@ -35,16 +35,21 @@ _AUTH_TIMEOUT_S = 60
 _CHANNEL_TIMEOUT_S = 120
 """For what the guest's sshd alone has to do; software emulation is slow."""
 
-# What sshd of OpenSSH 7.2 (2016) and later can do without; older ones are `legacy`.
+# What sshd of OpenSSH 7.2 (2016) and later can do without: SHA-1 wherever it stands, MD5, DSA, CBC. Older ones are
+# `legacy`.
 _OLD: dict[str, list[str]] = {
     "kex": ["diffie-hellman-group1-sha1", "diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1"],
     "ciphers": ["3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc"],
-    "macs": ["hmac-md5", "hmac-md5-96", "hmac-sha1-96"],
-    "keys": ["ssh-dss"],
+    "macs": ["hmac-md5", "hmac-md5-96", "hmac-sha1", "hmac-sha1-96"],
+    # These are names of signatures: an RSA key signs and is known by rsa-sha2 all the same.
+    "keys": ["ssh-dss", "ssh-rsa"],
+    "pubkeys": ["ssh-dss", "ssh-rsa"],
 }
 # Without server-sig-algs (RFC 8308) paramiko signs with the newest algorithm, which servers before 7.2 refuse.
 _NEW = {"pubkeys": ["rsa-sha2-512", "rsa-sha2-256"]}
 _RSA_NAMES = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+# sshd before 3.0 gave root the same as everybody: no shutdown, no chpasswd, no poweroff.
+_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
 _LOST = (paramiko.SSHException, EOFError, OSError)
 
 
@@ -134,7 +139,7 @@ class SshShell:
             raise GuestError(f"cannot send {label} to the guest: {said(sent)}")
         # sshd gave this shell a session of its own, so its number is that of the group to kill.
         command = (
-            f"echo $$ > {folder}/pid; {_interpreter(script)} {folder}/script < /dev/null; "
+            f"echo $$ > {folder}/pid; {_PATH}; {_interpreter(script)} {folder}/script < /dev/null; "
             f"status=$?; rm -rf {folder}; exit $status"
         )
         try:

@@ -1,15 +1,18 @@
 # Gives a copy of a system its own secrets and identity.
 set -e
 umask 077
-mkdir -p /root/.ssh
-touch /root/.ssh/authorized_keys
-sed -i '/^{{ key_mark }}$/{N;d;}' /root/.ssh/authorized_keys
-printf '%s\n' '{{ key_mark }}' {{ public_key | q }} >>/root/.ssh/authorized_keys
+{% include "scripts/take-key-out.sh" %}
+{% with target = "" %}
+{% include "scripts/bring-key.sh" %}
+{% endwith %}
+umask 077
+if command -v restorecon >/dev/null 2>&1; then restorecon -R /root/.ssh || :; fi
 printf '%s\n' {{ ("root:" ~ password_hash) | q }} | chpasswd -e
 rm -f /etc/ssh/ssh_host_*key*
 {% include "scripts/make-host-keys.sh" %}
+rm -f /var/lib/dbus/machine-id
 if [ -e /etc/machine-id ]; then
-    rm -f /etc/machine-id /var/lib/dbus/machine-id
+    rm -f /etc/machine-id
     systemd-machine-id-setup
 fi
 {% include "scripts/forget-traces.sh" %}
