@@ -18,7 +18,7 @@ from typing import Literal
 from oz.config import Config
 from oz.errors import HostError, UsageError
 from oz.guests.base import Guest
-from oz.host import disk, hypervisor, journal, kvm, locks
+from oz.host import disk, journal, kvm, locks
 from oz.model import Network, Rng, Settings, Tdl
 from oz.progress import note
 from oz.protocols import Hypervisor
@@ -157,6 +157,8 @@ def open_build(
             def connect() -> Hypervisor:
                 cache_dir = config.data_dir / "cache"
                 own = (work, config.data_dir)
+                from oz.host import hypervisor
+
                 connection = hypervisor.connect(config.uri, root=log.root, cache_dir=cache_dir, own=own)
                 return stack.enter_context(connection)
 

@@ -16,7 +16,6 @@ from oz.domain import domain_xml
 from oz.errors import HostError, MediumError
 from oz.guests.base import Guest
 from oz.host import access, iso
-from oz.host.fetch.urls import local_path
 from oz.model import (
     Access,
     Action,
@@ -57,6 +56,9 @@ def plan_dry(tdl: Tdl, guest: Guest, settings: Settings) -> tuple[MediaPlan, Ins
 def _local_medium(tdl: Tdl) -> Path | None:
     if urlsplit(tdl.install_url).scheme != "file":
         return None
+    # Not above: the HTTP client, which comes along, takes longer to import than a plan to make.
+    from oz.host.fetch.urls import local_path
+
     try:
         return local_path(tdl.install_url)
     except MediumError as error:

@@ -223,6 +223,15 @@ def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
             assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
+def test_a_dry_run_imports_what_it_needs(config: Path, tmp_path: Path) -> None:
+    """It is to be over in a third of a second, and clients, drivers and ciphers take longer than that to import."""
+    words = command("oz-install", "-q", "-c", config, "--dry-run", "--output", tmp_path / "plan", EXAMPLES[0])
+    done = subprocess.run([words[0], "-X", "importtime", *words[1:]], capture_output=True, text=True, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and "oz.dryrun" in imported
+    assert imported & HEAVY == {"lxml", "jinja2", "passlib", "oz.model"}
+
+
 def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
