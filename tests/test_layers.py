@@ -33,6 +33,7 @@ FLOORS: dict[str, float] = {
     "guests": 3,
     "host": 4,
     "build": 5.0,
+    "inspection": 5.0,
     "media": 5.1,
     "session": 5.1,
     "dryrun": 5.1,
@@ -59,7 +60,7 @@ OWNERS = {
     "passlib": {"host.access"},
     "jinja2": {"render"},
     # hypervisor reads the XML that libvirt answers with.
-    "lxml": {"tdl", "domain", "manifest", "host.hypervisor"},
+    "lxml": {"tdl", "domain", "manifest", "host.hypervisor", "host.osinfo"},
     "rich": {"progress"},
     "dissect": {"manifest", "host.offline"},
 }
