@@ -46,6 +46,7 @@ class Options:
     answer_file: Path | None = None
     install_limit_s: float | None = None
     force_download: bool = False
+    force_media: bool = False
     replace: bool = False
     disk_path: Path | None = None
     xml_path: Path | None = None

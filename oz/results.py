@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from oz.process import write_result
 
 if TYPE_CHECKING:
     from oz.guests import ReleaseRow
-    from oz.model import Installed, Manifest
+    from oz.inspection import Finding
+    from oz.model import Installed, Manifest, OsinfoSystem
 
 _GUESTS = "{:<14}{:<9}{:<26}{:<10}{:<30}{}"
 SSH_PORT = 2222
@@ -81,6 +83,60 @@ def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def finding_text(finding: "Finding") -> str:
+    """One line: what the medium is, how sure that is, and by whom; else what was found on it."""
+    from oz.inspection import describe
+
+    medium, path = finding.medium, finding.path
+    if medium is None:
+        return str(finding.error.message if finding.error else path)
+    if finding.verdict == "unknown":
+        told = {
+            "volume id": medium.volume_id,
+            "system id": medium.system_id,
+            "publisher": medium.publisher_id,
+            "application": medium.application_id,
+        }
+        words = ", ".join(f"{name} {value!r}" for name, value in told.items() if value) or "it says nothing of itself"
+        return f"{path}: unknown: {words}"
+    named = [describe(identity) for identity in finding.identities]
+    systems = [_osinfo_words(system) for system in finding.systems or ()]
+    by = {
+        "agreed": "Oz's table and osinfo-db agree",
+        "by-table": "by Oz's table; "
+        + ("there is no osinfo-db here" if finding.systems is None else "osinfo-db does not know it"),
+        "by-osinfo": "by osinfo-db; Oz's table does not know it",
+        "disputed": f"by Oz's table; osinfo-db says {' or '.join(systems)}",
+    }[finding.verdict]
+    sure = "sure" if finding.is_sure else "not sure"
+    return f"{path}: {' or '.join(named or systems)}, {sure}: {by}"
+
+
+def _osinfo_words(system: "OsinfoSystem") -> str:
+    arch = f" for {system.arch}" if system.arch else ""
+    return f"{system.name}{arch}{' (live)' if system.is_live else ''}"
+
+
+def finding_record(finding: "Finding") -> dict[str, Any]:
+    medium = finding.medium
+    return {
+        "path": str(finding.path),
+        "verdict": finding.verdict,
+        "sure": finding.is_sure,
+        "systems": [asdict(identity) for identity in finding.identities],
+        "osinfo": None if finding.systems is None else [asdict(system) for system in finding.systems],
+        "medium": medium
+        and {
+            "volume_id": medium.volume_id,
+            "system_id": medium.system_id,
+            "publisher_id": medium.publisher_id,
+            "application_id": medium.application_id,
+            "volume_size_bytes": medium.volume_size_bytes,
+        },
+        "error": finding.error.message if finding.error else None,
+    }
 
 
 # ------------------------------------------------------------------ handing it over
