@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import proofs
 import pytest
+from proofs import proof
 
 if TYPE_CHECKING:
     from oz.host.hypervisor import LibvirtHypervisor
 
+__all__ = ["proof"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    proofs.configure(config)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    proofs.add_option(parser)
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; read the diff afterwards")
     parser.addoption("--kills", type=int, default=12, metavar="N", help="how often test_kill.py ends a build")
 

@@ -23,6 +23,7 @@ FLOORS: dict[str, float] = {
     "checksums": 2,
     "iso9660": 2,
     "marks": 2,
+    "proofs": 2,
     "handoff": 2,
     "render": 2,
     "domain": 2,

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def lines_of(answer: str) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize("sample", all_samples(), ids="-".join)
-def test_every_question_is_one_that_the_installer_has(sample: Sample) -> None:
+def test_every_question_is_one_that_the_installer_has(sample: Sample, proof: Callable[..., None]) -> None:
     if not QUESTIONS.exists():
         pytest.skip("the list of the installer's questions is not here: ../shared/oracles")
     known = {}
@@ -83,6 +84,7 @@ def test_every_question_is_one_that_the_installer_has(sample: Sample) -> None:
             assert kind == real_kind, f"{question} is a {real_kind}"
         if real_kind == "boolean":
             assert value in ("true", "false")
+    proof("oracle", "Debian", *sample)
 
 
 def test_no_question_is_answered_twice(texts: dict[str, str]) -> None:
