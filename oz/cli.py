@@ -139,10 +139,11 @@ def _dry_run(args: argparse.Namespace, config: "Config", tdl: "Tdl", guest: "Gue
 
 
 def _list_guests(args: argparse.Namespace) -> None:
-    from oz.guests import all_releases
+    from oz import proofs
+    from oz.guests import releases_of
 
-    rows = all_releases()
-    results.put_result(args, results.guest_records(rows), results.guests_text(rows))
+    rows, proved = releases_of([str(name) for name in args.tdl]), proofs.load()
+    results.put_result(args, results.guest_records(rows, proved), results.guests_text(rows, proved))
 
 
 def _identify(args: argparse.Namespace) -> None:

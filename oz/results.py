@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from oz.errors import HostError
 from oz.process import write_result
+from oz.proofs import best
 
 if TYPE_CHECKING:
     from oz.guests import ReleaseRow
     from oz.inspection import Finding
     from oz.model import Installed, Manifest, OsinfoSystem
+    from oz.proofs import Proof
 
-_GUESTS = "{:<14}{:<9}{:<26}{:<10}{:<30}{}"
+_GUESTS_HEAD: tuple[str, ...] = (
+    *("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "PROOF", "END OF LIFE", "OTHER NAMES"),
+)
 SSH_PORT = 2222
 
 
@@ -61,16 +65,20 @@ def installed_record(installed: "Installed") -> dict[str, Any]:
     }
 
 
-def guests_text(rows: Sequence["ReleaseRow"]) -> str:
-    """A table: every release, what it can be installed on and from, and what can be done with it."""
-    lines = [_GUESTS.format("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "END OF LIFE")]
+def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> str:
+    """A table: every release, what it can be installed on and from, what can be done with it, and how far that is
+    proved."""
+    table = [_GUESTS_HEAD]
     for row in rows:
-        cells = (", ".join(values) for values in (row.arches, row.install_types, row.phases))
-        lines.append(_GUESTS.format(row.distro, row.version, *cells, row.end_of_life))
-    return "\n".join(lines)
+        lists = (", ".join(words) for words in (row.arches, row.install_types, row.phases))
+        proof = best(_of_release(row, proved)) or "-"
+        table.append((row.distro, row.version, *lists, proof, row.end_of_life, ", ".join(row.aliases)))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) for cells in table)
+    return "\n".join(line.rstrip() for line in lines)
 
 
-def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
+def guest_records(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> list[dict[str, Any]]:
     return [
         {
             "distro": row.distro,
@@ -79,10 +87,25 @@ def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
             "arches": list(row.arches),
             "install_types": list(row.install_types),
             "phases": list(row.phases),
+            "proof": best(_of_release(row, proved)),
+            "proofs": [
+                {
+                    "arch": proof.arch,
+                    "install_type": proof.install_type,
+                    "firmware": proof.firmware,
+                    "proof": proof.kind,
+                    "test": proof.test,
+                }
+                for proof in _of_release(row, proved)
+            ],
             "end_of_life": row.end_of_life,
         }
         for row in rows
     ]
+
+
+def _of_release(row: "ReleaseRow", proved: Sequence["Proof"]) -> list["Proof"]:
+    return [proof for proof in proved if (proof.distro, proof.version) == (row.distro, row.version)]
 
 
 def finding_text(finding: "Finding") -> str:

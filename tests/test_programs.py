@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -324,8 +325,27 @@ def test_the_list_of_guests() -> None:
     rows = json.loads(document.stdout)
     newest = next(row for row in rows if (row["distro"], row["version"]) == ("Debian", "13"))
     assert newest["phases"] == ["install", "customize", "manifest"] and "x86_64" in newest["arches"]
-    assert len(table.stdout.splitlines()) == len(rows) + 1
-    assert all(row["version"] in line for row, line in zip(rows, table.stdout.splitlines()[1:], strict=True))
+    head, *lines = table.stdout.splitlines()
+    for row, line in zip(rows, lines, strict=True):
+        cells = {name: line[head.index(name) :].split("  ")[0].strip() for name in re.findall(r"\S+(?: \S+)*", head)}
+        assert [cells["SYSTEM"], cells["VERSION"], cells["END OF LIFE"], cells["PROOF"]] == [
+            *(row["distro"], row["version"], row["end_of_life"], row["proof"] or "-")
+        ]
+        for name, key in (("ARCHITECTURES", "arches"), ("FROM", "install_types"), ("OTHER NAMES", "aliases")):
+            assert cells[name] == ", ".join(row[key])
+        assert row["proof"] in [one["proof"] for one in row["proofs"]] or not row["proofs"]
+    proved = {(one["arch"], one["install_type"], one["firmware"], one["proof"]) for one in newest["proofs"]}
+    assert ("x86_64", "iso", "efi", "oracle") in proved and newest["proof"]
+
+
+def test_the_list_of_some_guests() -> None:
+    """By distribution or by codename, in any case."""
+    done = run("oz-install", "--list-guests", "--json", "TRIXIE", "lenny")
+    assert [(row["distro"], row["version"]) for row in json.loads(done.stdout)] == [("Debian", "5"), ("Debian", "13")]
+    done = run("oz-install", "--list-guests", "debian")
+    assert done.returncode == 0 and {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"Debian"}
+    done = run("oz-install", "--list-guests", "trixie", "Debianx")
+    assert (done.returncode, done.stdout) == (4, "") and "there is no guest 'Debianx'\n  hint: the near" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--list-guests"], ["--dry-run", str(EXAMPLES[0])]])

@@ -3,6 +3,7 @@
 import difflib
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
@@ -50,6 +51,19 @@ def all_releases() -> tuple[ReleaseRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def releases_of(names: Sequence[str]) -> tuple[ReleaseRow, ...]:
+    """The releases of the distributions of these names or other names, or with these codenames, in any case; without
+    names, all. Raises UnsupportedError for a name that stands for none."""
+    rows = all_releases()
+    known = {row: {name.lower() for name in (row.distro, *row.aliases)} for row in rows}
+    for name in names:
+        if not any(name.lower() in those for those in known.values()):
+            every = sorted({one for row in rows for one in (row.distro, *row.aliases)})
+            raise UnsupportedError(f"there is no guest {name!r}", hint=_nearest(name, every))
+    wanted = {name.lower() for name in names}
+    return tuple(row for row in rows if not wanted or wanted & known[row])
 
 
 def guest_for(tdl: Tdl) -> Guest:
