@@ -16,7 +16,7 @@ from oz.progress import printable
 log = logging.getLogger("oz")
 
 Verdict = Literal["agreed", "disputed", "by-table", "by-osinfo", "unknown", "unreadable"]
-_VARIANTS = {"cd": "CD", "dvd": "DVD", "later-disc": "later disc"}
+_VARIANTS = {"cd": "(CD)", "dvd": "(DVD)", "netinst": "(netinst)", "live": "(live)", "later-disc": "(later disc)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,5 +104,5 @@ def judge(path: Path, medium: Medium, systems: tuple[OsinfoSystem, ...] | None) 
 def describe(identity: Identity) -> str:
     """As people say it, "Fedora 40 for x86_64 (DVD)", and harmless on a terminal: media wrote it."""
     arches = f"for {', '.join(identity.arches)}" if identity.arches else ""
-    variant = f"({_VARIANTS.get(identity.variant, identity.variant)})"
-    return printable(" ".join(word for word in (identity.distro, identity.version, arches, variant) if word))
+    words = (identity.distro, identity.version, arches, _VARIANTS.get(identity.variant, ""))
+    return printable(" ".join(word for word in words if word))

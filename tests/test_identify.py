@@ -268,7 +268,7 @@ def test_identify_has_a_line_for_each_medium(isos: Path) -> None:
     assert (done.returncode, done.stderr) == (5, "oz-install: 3 of 6 media could not be identified\n")
     assert done.stdout.splitlines() == [
         f"{isos}/both.iso: Debian 12.5.0 for x86_64 (netinst), sure: Oz's table and osinfo-db agree",
-        f"{isos}/table.iso: Debian 11.5.0 for i386 (other), sure: by Oz's table; osinfo-db does not know it",
+        f"{isos}/table.iso: Debian 11.5.0 for i386, sure: by Oz's table; osinfo-db does not know it",
         f"{isos}/osinfo.iso: System plan9 for i386, sure: by osinfo-db; Oz's table does not know it",
         f"{isos}/unknown.iso: unknown: volume id 'HOLIDAY', system id 'LINUX', publisher '[31mAUNT', application "
         + re.search("application (.*)", done.stdout)[1],  # type: ignore[index]

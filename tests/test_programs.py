@@ -10,13 +10,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from plans import sample_tdl
 from programs import ROOT, command, run, serve, write_config
+
+from oz import dryrun
+from oz.config import load as load_config
+from oz.guests import all_releases, guest_for
+from oz.model import Settings
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.tdl"))
 PROGRAMS = ("oz-install", "oz-customize", "oz-generate-manifest", "oz-cleanup-cache")
@@ -243,6 +250,18 @@ def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_
     assert first.returncode == 0 and "planned from the release's documented layout" in first.stderr
     assert first.stdout == second.stdout and json.loads(first.stdout)["install"]["answer_name"] == "preseed.cfg"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "oz.cfg", "t.tdl"]
+
+
+def test_every_release_can_be_planned_without_its_medium(config: Path, tmp_path: Path) -> None:
+    """In a fraction of a second: only reading Oz itself takes longer."""
+    settled, seconds = load_config(config, is_root=False, home=tmp_path), []
+    for row in all_releases():
+        tdl = sample_tdl(row.version, row.arches[0], row.install_types[-1], distro=row.distro)
+        start = time.process_time()
+        made = dryrun.write_plan(tmp_path / row.distro / row.version, tdl, guest_for(tdl), settled, Settings())
+        seconds.append(time.process_time() - start)
+        assert {"plan.json", "customize.sh", "domain-1.xml"} < {path.name for path in made}, (row, made)
+    assert max(seconds) < 0.5, seconds
 
 
 @pytest.mark.parametrize("kind", ["iso", "url"])
