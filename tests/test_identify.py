@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,21 +168,20 @@ def test_every_release_is_identified_by_its_own_installer_and_no_other() -> None
         found = identify(medium)
         assert {identity.distro for identity in found if identity.is_sure} <= {distro}, (distro, version, found)
         assert distro in {identity.distro for identity in found}, (distro, version, medium.volume_id)
-        seen = Medium(path=None, volume_id=medium.volume_id, paths=medium.paths, contents={
-            path: data for path, data in medium.contents.items() if path in identity_files()
-        })  # fmt: skip
-        assert identify(seen) == found, "by more than its identity files"
+        contents = {path: data for path, data in medium.contents.items() if path in identity_files()}
+        assert identify(replace(medium, contents=contents)) == found, "by more than its identity files"
 
 
 @needs_database
 def test_osinfo_db_does_not_dispute_our_table() -> None:
     rules = osinfo.load([osinfo.SYSTEM_DIR])
     known = 0
-    for distro, version, medium in documented():
+    # one of each release: a hundred are looked up in 0.2 s
+    for (distro, version), medium in {one[:2]: one[2] for one in documented()}.items():
         finding = judge(Path("x"), medium, osinfo.matches(medium, rules))
         assert finding.verdict in ("agreed", "by-table"), (distro, version, finding)
         known += finding.verdict == "agreed"
-    assert known >= 10
+    assert known >= 3
 
 
 def claim(distro: str, version: str, *arches: str) -> Identity:
@@ -200,8 +200,10 @@ def named(short_id: str, distro: str, version: str, arch: str = "") -> OsinfoSys
         (claim("Debian", "13.2.0"), named("debian13", "debian", "13", "x86_64"), True),
         (claim("Debian", "13.2.0"), named("debian12", "debian", "12"), False),
         (claim("Debian", "13.2.0"), named("debiantesting", "debian", "testing"), True),
-        (claim("RHEL", "5"), named("centos5.4", "centos", "5.4"), True),
-        (claim("RHEL", "5.4"), named("rhl5", "rhl", "5.4"), False),
+        (claim("RHEL", "5"), named("rhel5.4", "rhel", "5.4"), True),
+        (claim("RHEL", "5.4"), named("centos5.4", "centos", "5.4"), False),
+        (claim("CentOSStream", "9"), named("centos-stream9", "centos", "9"), True),
+        (claim("OracleLinux", "6.5"), named("ol6.5", "ol", "6.5"), True),
         (claim("FedoraCore", "6"), named("fedora6", "fedora", "6"), True),
         (claim("Windows", "XP"), named("winxp", "win", "5.1"), True),
         (claim("Windows", "2000"), named("winxp", "win", "5.1"), False),

@@ -256,7 +256,8 @@ def test_every_release_can_be_planned_without_its_medium(config: Path, tmp_path:
     """In a fraction of a second: only reading Oz itself takes longer."""
     settled, seconds = load_config(config, is_root=False, home=tmp_path), []
     for row in all_releases():
-        tdl = sample_tdl(row.version, row.arches[0], row.install_types[-1], distro=row.distro)
+        kind = row.install_types[-1]
+        tdl = sample_tdl(row.version, row.arches[0], kind, distro=row.distro, key="11111-22222-33333-44444-55555")
         start = time.process_time()
         made = dryrun.write_plan(tmp_path / row.distro / row.version, tdl, guest_for(tdl), settled, Settings())
         seconds.append(time.process_time() - start)
@@ -347,9 +348,10 @@ def test_the_list_of_guests() -> None:
     head, *lines = table.stdout.splitlines()
     for row, line in zip(rows, lines, strict=True):
         cells = {name: line[head.index(name) :].split("  ")[0].strip() for name in re.findall(r"\S+(?: \S+)*", head)}
-        assert [cells["SYSTEM"], cells["VERSION"], cells["END OF LIFE"], cells["PROOF"]] == [
-            *(row["distro"], row["version"], row["end_of_life"], row["proof"] or "-")
+        assert [cells["SYSTEM"], cells["END OF LIFE"], cells["PROOF"]] == [
+            *(row["distro"], row["end_of_life"], row["proof"] or "-")
         ]
+        assert cells["VERSION"].startswith(row["version"])
         for name, key in (("ARCHITECTURES", "arches"), ("FROM", "install_types"), ("OTHER NAMES", "aliases")):
             assert cells[name] == ", ".join(row[key])
         assert row["proof"] in [one["proof"] for one in row["proofs"]] or not row["proofs"]

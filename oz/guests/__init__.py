@@ -126,10 +126,13 @@ def agrees(identity: Identity, system: OsinfoSystem) -> bool:
 
 
 _OSINFO_DISTROS = {
+    "centosstream": ("centos",),
     "fedoracore": ("fedora",),
-    "rhel": ("rhel", "centos", "scientificlinux", "ol", "oel", "almalinux", "rocky", "slc"),
-    "windows": ("win", "winnt"),
+    "oraclelinux": ("ol", "oel"),
+    "redhatlinux": ("rhl",),
+    "scientificlinuxcern": ("scientificlinux",),
     "sles": ("sles", "sle"),
+    "windows": ("win", "winnt"),
 }
 """Our names of distributions, in lower case, to osinfo-db's, where these are others."""
 _OSINFO_VERSIONS = {"win2k": "2000", "winxp": "XP", "win2k3": "2003", "win2k3r2": "2003"}
