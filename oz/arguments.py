@@ -40,7 +40,13 @@ _NAME_BYTES_MAX = 200
 
 def install_parser() -> Parser:
     parser = _parser("oz-install", "Install a guest operating system, unattended, from a template (TDL).")
-    parser.add_argument("tdl", nargs="*", type=Path, metavar="TDL", help="the template; several with --check")
+    parser.add_argument(
+        "tdl",
+        nargs="*",
+        type=Path,
+        metavar="TDL",
+        help="the template; several with --check, media with --identify, names of systems with --list-guests",
+    )
     what = parser.add_argument_group("what is made")
     what.add_argument("-a", "--auto", type=Path, metavar="FILE", help="use this answer file template instead of ours")
     what.add_argument(
@@ -65,6 +71,7 @@ def install_parser() -> Parser:
     how = parser.add_argument_group("how it is done")
     how.add_argument("-t", "--timeout", type=_seconds, metavar="SECONDS", help="limit of the installation, literally")
     how.add_argument("-f", "--force-download", action="store_true", help="use no cached medium, no cached installation")
+    how.add_argument("--force-media", action="store_true", help="use a medium that is not what the template names")
     how.add_argument("--keep-failed", action="store_true", help="keep disk and logs of a failed build as NAME.failed")
     less = parser.add_argument_group("less than an installation").add_mutually_exclusive_group()
     less.add_argument("--check", action="store_true", help="parse and validate templates, nothing else")
@@ -73,6 +80,7 @@ def install_parser() -> Parser:
         "--stop-after", choices=("media", "disk", "install"), help="stop there, print the path of what was made"
     )
     less.add_argument("--list-guests", action="store_true", help="list every release that can be installed")
+    less.add_argument("--identify", action="store_true", help="say which system each medium (ISO...) holds")
     parser.add_argument("--output", type=Path, metavar="DIR", help="with --dry-run: write the plan's files there")
     return parser
 

@@ -18,7 +18,7 @@ from typing import Literal
 from oz.config import Config
 from oz.errors import HostError, UsageError
 from oz.guests.base import Guest
-from oz.host import disk, hypervisor, journal, kvm, locks
+from oz.host import disk, journal, kvm, locks
 from oz.model import Network, Rng, Settings, Tdl
 from oz.progress import note
 from oz.protocols import Hypervisor
@@ -46,6 +46,7 @@ class Options:
     answer_file: Path | None = None
     install_limit_s: float | None = None
     force_download: bool = False
+    force_media: bool = False
     replace: bool = False
     disk_path: Path | None = None
     xml_path: Path | None = None
@@ -159,6 +160,8 @@ def open_build(
             def connect() -> Hypervisor:
                 cache_dir = config.data_dir / "cache"
                 own = (work, config.data_dir)
+                from oz.host import hypervisor
+
                 connection = hypervisor.connect(config.uri, root=log.root, cache_dir=cache_dir, own=own)
                 return stack.enter_context(connection)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oz import arguments, process, results
-from oz.errors import HostError, OzError, TdlError, UnsupportedError, UsageError
+from oz.errors import HostError, MediumError, OzError, TdlError, UnsupportedError, UsageError
 from oz.process import write_result
 from oz.progress import note, printable
 
@@ -48,6 +48,8 @@ def main_cleanup(argv: Sequence[str]) -> int:
 def _install(args: argparse.Namespace) -> None:
     if args.list_guests:
         return _list_guests(args)
+    if args.identify:
+        return _identify(args)
     if args.output and not args.dry_run:
         raise UsageError("--output goes with --dry-run", hint="give --dry-run as well, or -s for the image's path")
     arguments.check_manifest_options(args)
@@ -131,18 +133,35 @@ def _dry_run(args: argparse.Namespace, config: "Config", tdl: "Tdl", guest: "Gue
 
     _, settings = _settle(args, config, tdl, probe=False)
     if args.output:
-        paths = [str(path) for path in dryrun.write_plan(args.output, tdl, guest, config, settings)]
+        made = dryrun.write_plan(args.output, tdl, guest, config, settings, force_media=args.force_media)
+        paths = [str(path) for path in made]
         return results.put_result(args, {"files": paths}, "\n".join(paths))
-    media, plan = dryrun.plan_dry(tdl, guest, settings)
+    media, plan = dryrun.plan_dry(tdl, guest, settings, force_media=args.force_media)
     write_result(dryrun.plan_json(media, plan, guest.plan_customize(tdl)))
     return None
 
 
 def _list_guests(args: argparse.Namespace) -> None:
-    from oz.guests import all_releases
+    from oz import proofs
+    from oz.guests import releases_of
 
-    rows = all_releases()
-    results.put_result(args, results.guest_records(rows), results.guests_text(rows))
+    rows, proved = releases_of([str(name) for name in args.tdl]), proofs.load()
+    results.put_result(args, results.guest_records(rows, proved), results.guests_text(rows, proved))
+
+
+def _identify(args: argparse.Namespace) -> None:
+    """A line for each medium; those that nobody knows are listed as well, and are an error at the end."""
+    from oz import inspection
+
+    if not args.tdl:
+        raise UsageError("no medium is named", hint="oz-install --identify ISO...")
+    findings = list(inspection.identify(args.tdl, os.environ, _home()))
+    text = "\n".join(results.finding_text(finding) for finding in findings)
+    results.put_result(args, [results.finding_record(finding) for finding in findings], text)
+    lost = [finding for finding in findings if finding.verdict in ("unknown", "unreadable")]
+    if lost:
+        count = f"{len(lost)} of {len(findings)} media" if len(findings) > 1 else "the medium"
+        raise MediumError(f"{count} could not be identified")
 
 
 def _put_installed(
@@ -257,6 +276,7 @@ def _settle(
         answer_file=getattr(args, "auto", None),
         install_limit_s=getattr(args, "timeout", None),
         force_download=getattr(args, "force_download", False),
+        force_media=getattr(args, "force_media", False),
         replace=getattr(args, "cleanup", False),
         disk_path=getattr(args, "disk", None),
         xml_path=getattr(args, "xmlfile", None),

@@ -15,8 +15,7 @@ from oz.config import Config
 from oz.domain import domain_xml
 from oz.errors import HostError, MediumError
 from oz.guests.base import Guest
-from oz.host import access, iso
-from oz.host.fetch.urls import local_path
+from oz.host import access
 from oz.model import (
     Access,
     Action,
@@ -39,15 +38,16 @@ PLACEHOLDER_MAC = "52:54:00:00:00:00"
 PLACEHOLDER_KEY = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
 
 
-def plan_dry(tdl: Tdl, guest: Guest, settings: Settings) -> tuple[MediaPlan, InstallPlan]:
+def plan_dry(tdl: Tdl, guest: Guest, settings: Settings, *, force_media: bool = False) -> tuple[MediaPlan, InstallPlan]:
     """The plan with placeholder secrets, from the medium if it lies here, else from what is documented of it."""
     media = guest.plan_media(tdl)
     medium: Medium | None = None
     if tdl.install_type == "iso":
         path = _local_medium(tdl)
         if path:
-            medium = iso.inspect(path, read=media.read)
-            guest.check_medium(tdl, medium)
+            from oz.inspection import look_at
+
+            medium = look_at(path, media, tdl, guest, insists=force_media)
         else:
             medium = guest.documented_medium(tdl)
             note("the medium is not here: planned from the release's documented layout")
@@ -58,6 +58,9 @@ def plan_dry(tdl: Tdl, guest: Guest, settings: Settings) -> tuple[MediaPlan, Ins
 def _local_medium(tdl: Tdl) -> Path | None:
     if urlsplit(tdl.install_url).scheme != "file":
         return None
+    # Not above: the HTTP client, which comes along, takes longer to import than a plan to make.
+    from oz.host.fetch.urls import local_path
+
     try:
         return local_path(tdl.install_url)
     except MediumError as error:
@@ -82,14 +85,16 @@ def plan_json(media: MediaPlan, plan: InstallPlan, actions: Sequence[Action]) ->
     return json.dumps(_plain(document), indent=1, sort_keys=True) + "\n"
 
 
-def write_plan(directory: Path, tdl: Tdl, guest: Guest, config: Config, settings: Settings) -> tuple[Path, ...]:
+def write_plan(
+    directory: Path, tdl: Tdl, guest: Guest, config: Config, settings: Settings, *, force_media: bool = False
+) -> tuple[Path, ...]:
     """Write plan.json, the answer file, the edited boot files, domain-N.xml and customize.sh; the files made.
 
     Boot files have their path on the medium; those in its EFI boot image lie below efi-image, those that are added
     to an initrd below initrd, those of a floppy below floppy, those of a second CD below seed.
     Plans only: nothing is downloaded or started. Raises HostError where DIRECTORY cannot be written.
     """
-    media, plan = plan_dry(tdl, guest, settings)
+    media, plan = plan_dry(tdl, guest, settings, force_media=force_media)
     actions = guest.plan_customize(tdl)
     files: dict[str, bytes] = {
         "plan.json": plan_json(media, plan, actions).encode(),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from oz.build import Build, make_directory
 from oz.host import cache, disk, fetch, initrd, iso
+from oz.inspection import look_at
 from oz.model import Drive, Floppy, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit, Seed
 from oz.progress import note, step
 
@@ -61,13 +62,13 @@ def _as_seen_here(url: str, build: Build) -> str:
 
 
 def inspect(files: Mapping[str, Path], media: MediaPlan, build: Build) -> Medium | None:
-    """The medium, if there is one, and the certainty that it is what the template names. Raises MediumError."""
+    """The medium, if there is one, and the certainty that it is what the template names, or that the user wants it all
+    the same. Raises MediumError."""
     path = files.get("iso")
     if path is None:
         return None
     with step(f"Inspect {path.name}"):
-        medium = iso.inspect(path, read=media.read)
-        build.guest.check_medium(build.tdl, medium)
+        medium = look_at(path, media, build.tdl, build.guest, insists=build.options.force_media)
     note(f"medium: {medium.volume_id}")
     return medium
 

@@ -7,17 +7,23 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oz.errors import HostError
 from oz.process import write_result
+from oz.proofs import best
 
 if TYPE_CHECKING:
     from oz.guests import ReleaseRow
-    from oz.model import Installed, Manifest
+    from oz.inspection import Finding
+    from oz.model import Installed, Manifest, OsinfoSystem
+    from oz.proofs import Proof
 
-_GUESTS = "{:<14}{:<13}{:<26}{:<10}{:<30}{}"
+_GUESTS_HEAD: tuple[str, ...] = (
+    *("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "PROOF", "END OF LIFE", "OTHER NAMES"),
+)
 SSH_PORT = 2222
 
 
@@ -64,13 +70,17 @@ def installed_record(installed: "Installed") -> dict[str, Any]:
     }
 
 
-def guests_text(rows: Sequence["ReleaseRow"]) -> str:
-    """A table: every release, what it can be installed on and from, and what can be done with it."""
-    lines = [_GUESTS.format("SYSTEM", "VERSION", "ARCHITECTURES", "FROM", "PHASES", "END OF LIFE")]
+def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> str:
+    """A table: every release, what it can be installed on and from, what can be done with it, and how far that is
+    proved."""
+    table = [_GUESTS_HEAD]
     for row in rows:
-        cells = (", ".join(values) for values in (row.arches, row.install_types, row.phases))
-        lines.append(_GUESTS.format(row.distro, _versions(row), *cells, row.end_of_life))
-    return "\n".join(lines)
+        lists = (", ".join(words) for words in (row.arches, row.install_types, row.phases))
+        proof = best(_of_release(row, proved)) or "-"
+        table.append((row.distro, _versions(row), *lists, proof, row.end_of_life, ", ".join(row.aliases)))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) for cells in table)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _versions(row: "ReleaseRow") -> str:
@@ -79,7 +89,7 @@ def _versions(row: "ReleaseRow") -> str:
     return row.version + (f"[.1-{count}]" if count > 1 else "[.1]" if count else "")
 
 
-def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
+def guest_records(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> list[dict[str, Any]]:
     return [
         {
             "distro": row.distro,
@@ -89,10 +99,79 @@ def guest_records(rows: Sequence["ReleaseRow"]) -> list[dict[str, Any]]:
             "arches": list(row.arches),
             "install_types": list(row.install_types),
             "phases": list(row.phases),
+            "proof": best(_of_release(row, proved)),
+            "proofs": [
+                {
+                    "arch": proof.arch,
+                    "install_type": proof.install_type,
+                    "firmware": proof.firmware,
+                    "proof": proof.kind,
+                    "test": proof.test,
+                }
+                for proof in _of_release(row, proved)
+            ],
             "end_of_life": row.end_of_life,
         }
         for row in rows
     ]
+
+
+def _of_release(row: "ReleaseRow", proved: Sequence["Proof"]) -> list["Proof"]:
+    return [proof for proof in proved if (proof.distro, proof.version) == (row.distro, row.version)]
+
+
+def finding_text(finding: "Finding") -> str:
+    """One line: what the medium is, how sure that is, and by whom; else what was found on it."""
+    from oz.inspection import describe
+
+    medium, path = finding.medium, finding.path
+    if medium is None:
+        return str(finding.error.message if finding.error else path)
+    if finding.verdict == "unknown":
+        told = {
+            "volume id": medium.volume_id,
+            "system id": medium.system_id,
+            "publisher": medium.publisher_id,
+            "application": medium.application_id,
+        }
+        words = ", ".join(f"{name} {value!r}" for name, value in told.items() if value) or "it says nothing of itself"
+        return f"{path}: unknown: {words}"
+    named = [describe(identity) for identity in finding.identities]
+    systems = [_osinfo_words(system) for system in finding.systems or ()]
+    by = {
+        "agreed": "Oz's table and osinfo-db agree",
+        "by-table": "by Oz's table; "
+        + ("there is no osinfo-db here" if finding.systems is None else "osinfo-db does not know it"),
+        "by-osinfo": "by osinfo-db; Oz's table does not know it",
+        "disputed": f"by Oz's table; osinfo-db says {' or '.join(systems)}",
+    }[finding.verdict]
+    sure = "sure" if finding.is_sure else "not sure"
+    return f"{path}: {' or '.join(named or systems)}, {sure}: {by}"
+
+
+def _osinfo_words(system: "OsinfoSystem") -> str:
+    arch = f" for {system.arch}" if system.arch else ""
+    return f"{system.name}{arch}{' (live)' if system.is_live else ''}"
+
+
+def finding_record(finding: "Finding") -> dict[str, Any]:
+    medium = finding.medium
+    return {
+        "path": str(finding.path),
+        "verdict": finding.verdict,
+        "sure": finding.is_sure,
+        "systems": [asdict(identity) for identity in finding.identities],
+        "osinfo": None if finding.systems is None else [asdict(system) for system in finding.systems],
+        "medium": medium
+        and {
+            "volume_id": medium.volume_id,
+            "system_id": medium.system_id,
+            "publisher_id": medium.publisher_id,
+            "application_id": medium.application_id,
+            "volume_size_bytes": medium.volume_size_bytes,
+        },
+        "error": finding.error.message if finding.error else None,
+    }
 
 
 # ------------------------------------------------------------------ handing it over

@@ -7,10 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import proofs
 import pytest
+from proofs import proof
 
 if TYPE_CHECKING:
     from oz.host.hypervisor import LibvirtHypervisor
+
+__all__ = ["proof"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    proofs.configure(config)
 
 
 # debconf opens, and locks, this host's own database even to check: two processes at once, and one fails without a word.
@@ -18,6 +26,7 @@ os.environ["DEBCONF_DB_REPLACE"] = "Pipe{infd:none outfd:none}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    proofs.add_option(parser)
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; read the diff afterwards")
     parser.addoption("--kills", type=int, default=12, metavar="N", help="how often test_kill.py ends a build")
 

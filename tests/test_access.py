@@ -49,6 +49,15 @@ def test_every_build_has_its_own_secrets() -> None:
     assert one.nonce not in repr(one)
 
 
+def test_the_placeholder_key_is_one_that_openssh_takes(tmp_path: Path) -> None:
+    """Read, written in another form, and read again, it is byte for byte the same."""
+    line = access.placeholder_access(()).public_key
+    (tmp_path / "key.pub").write_text(f"{line}\n")
+    assert run("ssh-keygen", "-l", "-f", tmp_path / "key.pub").split()[0] == "3072"
+    (tmp_path / "key.rfc").write_text(run("ssh-keygen", "-e", "-m", "RFC4716", "-f", tmp_path / "key.pub"))
+    assert run("ssh-keygen", "-i", "-m", "RFC4716", "-f", tmp_path / "key.rfc").split()[:2] == line.split()[:2]
+
+
 def test_placeholders_are_the_same_every_time_and_follow_the_password(tmp_path: Path) -> None:
     assert access.placeholder_access(("sha512", "md5")) == access.placeholder_access(("md5", "sha512"))
     other = access.placeholder_access(("sha512",), root_password="other")

@@ -332,7 +332,8 @@ def test_file_beyond_four_gib_has_several_extents(media: Callable[[str], Path], 
     said = run("xorriso", "-indev", image, "-find", "/huge", "-exec", "lsdl")
     assert str(size) in said
     with pytest.raises(MediumError, match=r"/huge has 5368709127 bytes"):
-        iso.inspect(image, read=["/huge"])
+        iso.inspect(image, read=["/huge"], glance=["/huge"])
+    assert iso.inspect(image, glance=["/huge"]).contents == {}
     again = edited_again(image, tmp_path)
     assert by_isoinfo(again, "-R") >= {"/huge", "/preseed.cfg"}
     assert iso.inspect(again, read=["/huge"]).contents == {"/huge": b"small"}

@@ -23,6 +23,7 @@ FLOORS: dict[str, float] = {
     "checksums": 2,
     "iso9660": 2,
     "marks": 2,
+    "proofs": 2,
     "handoff": 2,
     "render": 2,
     "domain": 2,
@@ -34,6 +35,7 @@ FLOORS: dict[str, float] = {
     "guests": 3,
     "host": 4,
     "build": 5.0,
+    "inspection": 5.0,
     "media": 5.1,
     "session": 5.1,
     "dryrun": 5.1,
@@ -60,7 +62,7 @@ OWNERS = {
     "passlib": {"host.access"},
     "jinja2": {"render"},
     # hypervisor reads the XML that libvirt answers with.
-    "lxml": {"tdl", "domain", "manifest", "host.hypervisor"},
+    "lxml": {"tdl", "domain", "manifest", "host.hypervisor", "host.osinfo"},
     "rich": {"progress"},
     "dissect": {"manifest", "host.offline"},
 }

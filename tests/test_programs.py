@@ -4,18 +4,26 @@ import fcntl
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from plans import sample_tdl
 from programs import ROOT, command, run, serve, write_config
+
+from oz import dryrun
+from oz.config import load as load_config
+from oz.guests import all_releases, guest_for
+from oz.model import Settings
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.tdl"))
 PROGRAMS = ("oz-install", "oz-customize", "oz-generate-manifest", "oz-cleanup-cache")
@@ -227,6 +235,15 @@ def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
             assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
+def test_a_dry_run_imports_what_it_needs(config: Path, tmp_path: Path) -> None:
+    """It is to be over in a third of a second, and clients, drivers and ciphers take longer than that to import."""
+    words = command("oz-install", "-q", "-c", config, "--dry-run", "--output", tmp_path / "plan", EXAMPLES[0])
+    done = subprocess.run([words[0], "-X", "importtime", *words[1:]], capture_output=True, text=True, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and "oz.dryrun" in imported
+    assert imported & HEAVY == {"lxml", "jinja2", "passlib", "oz.model"}
+
+
 def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
@@ -237,6 +254,19 @@ def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_
     assert first.returncode == 0 and "planned from the release's documented layout" in first.stderr
     assert first.stdout == second.stdout and json.loads(first.stdout)["install"]["answer_name"] == "preseed.cfg"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "oz.cfg", "t.tdl"]
+
+
+def test_every_release_can_be_planned_without_its_medium(config: Path, tmp_path: Path) -> None:
+    """In a fraction of a second: only reading Oz itself takes longer."""
+    settled, seconds = load_config(config, is_root=False, home=tmp_path), []
+    for row in all_releases():
+        kind = row.install_types[-1]
+        tdl = sample_tdl(row.version, row.arches[0], kind, distro=row.distro, key="11111-22222-33333-44444-55555")
+        start = time.process_time()
+        made = dryrun.write_plan(tmp_path / row.distro / row.version, tdl, guest_for(tdl), settled, Settings())
+        seconds.append(time.process_time() - start)
+        assert {"plan.json", "customize.sh", "domain-1.xml"} < {path.name for path in made}, (row, made)
+    assert max(seconds) < 0.5, seconds
 
 
 @pytest.mark.parametrize("kind", ["iso", "url"])
@@ -319,8 +349,28 @@ def test_the_list_of_guests() -> None:
     rows = json.loads(document.stdout)
     newest = next(row for row in rows if (row["distro"], row["version"]) == ("Debian", "13"))
     assert newest["phases"] == ["install", "customize", "manifest"] and "x86_64" in newest["arches"]
-    assert len(table.stdout.splitlines()) == len(rows) + 1
-    assert all(row["version"] in line for row, line in zip(rows, table.stdout.splitlines()[1:], strict=True))
+    head, *lines = table.stdout.splitlines()
+    for row, line in zip(rows, lines, strict=True):
+        cells = {name: line[head.index(name) :].split("  ")[0].strip() for name in re.findall(r"\S+(?: \S+)*", head)}
+        assert [cells["SYSTEM"], cells["END OF LIFE"], cells["PROOF"]] == [
+            *(row["distro"], row["end_of_life"], row["proof"] or "-")
+        ]
+        assert cells["VERSION"].startswith(row["version"])
+        for name, key in (("ARCHITECTURES", "arches"), ("FROM", "install_types"), ("OTHER NAMES", "aliases")):
+            assert cells[name] == ", ".join(row[key])
+        assert row["proof"] in [one["proof"] for one in row["proofs"]] or not row["proofs"]
+    proved = {(one["arch"], one["install_type"], one["firmware"], one["proof"]) for one in newest["proofs"]}
+    assert ("x86_64", "iso", "efi", "oracle") in proved and newest["proof"]
+
+
+def test_the_list_of_some_guests() -> None:
+    """By distribution or by codename, in any case."""
+    done = run("oz-install", "--list-guests", "--json", "TRIXIE", "lenny")
+    assert [(row["distro"], row["version"]) for row in json.loads(done.stdout)] == [("Debian", "5"), ("Debian", "13")]
+    done = run("oz-install", "--list-guests", "debian")
+    assert done.returncode == 0 and {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"Debian"}
+    done = run("oz-install", "--list-guests", "trixie", "Debianx")
+    assert (done.returncode, done.stdout) == (4, "") and "there is no guest 'Debianx'\n  hint: the near" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--list-guests"], ["--dry-run", str(EXAMPLES[0])]])

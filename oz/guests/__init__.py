@@ -3,12 +3,13 @@
 import difflib
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
 from oz.guests.base import Alias, Guest, Release
 from oz.guests.releases import ALIASES, RELEASES
-from oz.model import Tdl
+from oz.model import Identity, Medium, OsinfoSystem, Tdl
 
 log = logging.getLogger("oz")
 
@@ -55,6 +56,19 @@ def all_releases() -> tuple[ReleaseRow, ...]:
     return tuple(rows)
 
 
+def releases_of(names: Sequence[str]) -> tuple[ReleaseRow, ...]:
+    """The releases of the distributions of these names or other names, or with these codenames, in any case; without
+    names, all. Raises UnsupportedError for a name that stands for none."""
+    rows = all_releases()
+    known = {row: {name.lower() for name in (row.distro, *row.aliases)} for row in rows}
+    for name in names:
+        if not any(name.lower() in those for those in known.values()):
+            every = sorted({one for row in rows for one in (row.distro, *row.aliases)})
+            raise UnsupportedError(f"there is no guest {name!r}", hint=_nearest(name, every))
+    wanted = {name.lower() for name in names}
+    return tuple(row for row in rows if not wanted or wanted & known[row])
+
+
 def guest_for(tdl: Tdl) -> Guest:
     """The guest a template names.
 
@@ -89,6 +103,53 @@ def guest_for(tdl: Tdl) -> Guest:
             hint=f"it can be by {', '.join(types)}",
         )
     return release.planner(release, version, tdl.arch)
+
+
+def identity_files() -> tuple[str, ...]:
+    """The files of a medium that any guest would see to say what system is on it."""
+    return tuple(dict.fromkeys(path for planner in _planners() for path in planner.identity_files))
+
+
+def identify(medium: Medium) -> tuple[Identity, ...]:
+    """The systems that the medium may hold, by what it says of itself, those of each installer in the table's order.
+
+    Of contents it sees those of `identity_files`.
+    """
+    return tuple(dict.fromkeys(identity for planner in _planners() for identity in planner.identify(medium)))
+
+
+def agrees(identity: Identity, system: OsinfoSystem) -> bool:
+    """Whether osinfo-db names the same release, as far as both tell; it may serve for more architectures."""
+    named = identity.distro.lower()
+    wanted, found = _digits(identity.version), _digits(_OSINFO_VERSIONS.get(system.short_id, system.version))
+    return (
+        system.distro in _OSINFO_DISTROS.get(named, (named,))
+        and all(ours == theirs for ours, theirs in zip(wanted, found, strict=False))
+        and (not identity.arches or not system.arch or system.arch in identity.arches)
+    )
+
+
+_OSINFO_DISTROS = {
+    "centosstream": ("centos",),
+    "fedoracore": ("fedora",),
+    "oraclelinux": ("ol", "oel"),
+    "redhatlinux": ("rhl",),
+    "scientificlinuxcern": ("scientificlinux",),
+    "sles": ("sles", "sle"),
+    "windows": ("win", "winnt"),
+}
+"""Our names of distributions, in lower case, to osinfo-db's, where these are others."""
+_OSINFO_VERSIONS = {"win2k": "2000", "winxp": "XP", "win2k3": "2003", "win2k3r2": "2003"}
+"""Where osinfo-db has the kernel's version in place of the product's."""
+
+
+def _digits(version: str) -> list[str]:
+    """The parts of a version that tell releases apart: "11-SP1" is what others write as 11.1."""
+    return re.findall(r"\d+|XP", version)
+
+
+def _planners() -> tuple[type[Guest], ...]:
+    return tuple(dict.fromkeys(release.planner for release in RELEASES))
 
 
 def _full_version(version: str, major: str | None) -> str:

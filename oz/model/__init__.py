@@ -11,7 +11,18 @@ slashes; paths on this host are pathlib.Path.
 """
 
 from oz.model.machine import Drive, Hardware, Kernel, Machine
-from oz.model.media import BootImage, Fetch, Identity, MediaPlan, Medium, MediumEdit, Patch, Remaster, Variant
+from oz.model.media import (
+    BootImage,
+    Fetch,
+    Identity,
+    MediaPlan,
+    Medium,
+    MediumEdit,
+    OsinfoSystem,
+    Patch,
+    Remaster,
+    Variant,
+)
 from oz.model.plans import (
     Access,
     Action,
@@ -56,6 +67,7 @@ __all__ = [
     "Medium",
     "MediumEdit",
     "Network",
+    "OsinfoSystem",
     "Package",
     "Partition",
     "PartitionPlan",

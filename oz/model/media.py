@@ -56,6 +56,21 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OsinfoSystem:
+    """A system of osinfo-db, of which a medium may be one. Words are osinfo-db's own, but for the architecture."""
+
+    short_id: str
+    """What osinfo-query and virt-install call it: "fedora40"."""
+    name: str
+    """With its edition, if that has media of its own: "Fedora Linux 40 Workstation"."""
+    distro: str
+    version: str
+    arch: str
+    """As templates write it, if they do; empty for media that serve several."""
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """One thing to download (or to use where it lies), and what it will serve as."""
 

@@ -36,16 +36,19 @@ def install(directory: Path, source: str, *options: str) -> None:
     assert {path.name for path in (directory / "images").iterdir()} == {"short.dsk", "short.oz", "short.xml"}
 
 
-def test_from_a_cd_by_isolinux(tmp_path):
+def test_from_a_cd_by_isolinux(tmp_path, proof):
     install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>')
+    proof("installer", "Debian", "13", "x86_64", "iso", "bios")
 
 
-def test_from_a_cd_by_grub_under_uefi(tmp_path):
+def test_from_a_cd_by_grub_under_uefi(tmp_path, proof):
     install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>', "--firmware", "efi")
     assert (tmp_path / "images/short.oz/vars.fd").exists()
     assert "vars.fd" in (tmp_path / "images/short.xml").read_text()
+    proof("installer", "Debian", "13", "x86_64", "iso", "efi")
 
 
-def test_from_a_tree_by_kernel_and_initrd(tmp_path):
+def test_from_a_tree_by_kernel_and_initrd(tmp_path, proof):
     with serve(MEDIA / "tree") as port:
         install(tmp_path, f'<install type="url"><url>http://10.0.2.2:{port}/</url></install>')
+    proof("installer", "Debian", "13", "x86_64", "url", "bios")

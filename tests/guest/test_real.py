@@ -122,7 +122,7 @@ def test_the_xml_is_valid_and_names_only_what_stays(installed):
     assert "cdrom" not in text
 
 
-def test_the_installed_system_is_the_one_asked_for(installed):
+def test_the_installed_system_is_the_one_asked_for(installed, proof):
     assert "trixie" in read(installed, "/usr/lib/os-release")
     status = read(installed, "/var/lib/dpkg/status")
     assert "Package: openssh-server" in status
@@ -135,6 +135,7 @@ def test_the_installed_system_is_the_one_asked_for(installed):
     assert key in read(installed, "/root/.ssh/authorized_keys")
     pinned = (installed.parent / "real.oz/known_hosts").read_text()
     assert read(installed, "/etc/ssh/ssh_host_ed25519_key.pub").split()[1] in pinned
+    proof("installed", "Debian", "13", "x86_64", "iso", "bios")
 
 
 def test_a_second_build_starts_from_the_cached_system_with_secrets_of_its_own(installed, real, port):

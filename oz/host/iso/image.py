@@ -62,11 +62,11 @@ def open_image(path: Path) -> Iterator[Image]:
 # ------------------------------------------------------------------ what is on it
 
 
-def inspect(path: Path, *, read: Sequence[str] = ()) -> Medium:
-    """What is on the medium, with the contents of those files of `read` that exist (links do not count).
+def inspect(path: Path, *, read: Sequence[str] = (), glance: Sequence[str] = ()) -> Medium:
+    """What is on the medium, with the contents of those files of `read` and `glance` that exist (links do not count).
 
     Raises MediumError, naming the image, for one that is missing, not ISO 9660, truncated or inconsistent,
-    and for a file of `read` over 4 MiB.
+    and for a file of `read` over 4 MiB; one of `glance` may be anything, and is left out then.
     """
     with open_image(path) as image:
         volumes, catalog = read_volumes(image.read, image.size_bytes)
@@ -76,12 +76,13 @@ def inspect(path: Path, *, read: Sequence[str] = ()) -> Medium:
             missing = volume_bytes - image.size_bytes
             raise MediumError(f"is truncated: {missing} of {volume_bytes} bytes are missing at the end")
         read_path_table(image.read, first, 140)
-        wanted = set(read)
+        wanted = {*read, *glance}
         paths: set[str] = set()
         contents: dict[str, bytes] = {}
         for file in walk(image.read, shown_volume(volumes), image.size_bytes):
             paths.add(file.path)
-            if file.path in wanted and file.is_regular:
+            is_large = sum(size for _, size in file.extents) > MAX_READ_BYTES
+            if file.path in wanted and file.is_regular and (file.path in read or not is_large):
                 contents[file.path] = _contents(image.read, file)
         entries = read_boot_catalog(image.read, catalog) if catalog else []
         return Medium(

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-
-import pycdlib
+from typing import TYPE_CHECKING
 
 from oz.errors import HostError, MediumError
 from oz.iso9660.names import joliet_identifier, mangle_joliet, short_identifier, split_path
+
+if TYPE_CHECKING:
+    import pycdlib
 
 
 def seed(label: str, files: Mapping[str, bytes], out: Path) -> Path:
@@ -21,6 +23,8 @@ def seed(label: str, files: Mapping[str, bytes], out: Path) -> Path:
     """
     if not 1 <= len(label) <= 16 or not label.isascii() or not label.isprintable():
         raise MediumError(f"{label!r} cannot be a volume label", hint="use 1 to 16 letters, digits and '_'")
+    import pycdlib
+
     contents = {split_path(path): data for path, data in files.items()}
     image = pycdlib.PyCdlib()
     try:
