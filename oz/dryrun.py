@@ -1,5 +1,5 @@
-"""A plan as files: what --dry-run writes, and what is kept beside an image. Holds no secret: the access in it
-is the placeholder one, so that equal templates give equal bytes."""
+"""A plan as files: what --dry-run writes, and what is kept beside an image. The access in it is the placeholder one, so
+that equal templates give equal bytes; it is for its owner alone, as a template's own files and commands may hold secrets."""
 
 import base64
 import dataclasses
@@ -16,7 +16,7 @@ from oz.domain import domain_xml
 from oz.errors import HostError, MediumError
 from oz.guests.base import Guest
 from oz.host import access, iso
-from oz.host.fetch.urls import local_path
+from oz.host.fetch.urls import local_path, redact
 from oz.model import (
     Access,
     Action,
@@ -71,7 +71,7 @@ def placeholder(tdl: Tdl, guest: Guest) -> Access:
 
 
 def plan_json(media: MediaPlan, plan: InstallPlan, actions: Sequence[Action]) -> str:
-    """All of a plan as JSON; bytes that are not UTF-8 appear as {"base64": ...}."""
+    """All of a plan as JSON; bytes that are not UTF-8 appear as {"base64": ...}, URLs without user and password."""
     document = {"media": media, "install": plan, "customize": list(actions)}
     return json.dumps(_plain(document), indent=1, sort_keys=True) + "\n"
 
@@ -107,6 +107,7 @@ def write_plan(directory: Path, tdl: Tdl, guest: Guest, config: Config, settings
             if ".." in path.relative_to(directory).parts:
                 raise MediumError(f"the medium has a file {name!r}, which would lie outside {directory}")
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
             path.write_bytes(data)
     except OSError as error:
         raise HostError(
@@ -195,7 +196,8 @@ def _reader(content: Content) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        plain = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return plain | {"url": redact(plain["url"])} if isinstance(plain.get("url"), str) else plain
     if isinstance(value, bytes):
         try:
             return value.decode()
