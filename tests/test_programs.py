@@ -235,14 +235,43 @@ def test_a_dry_run_fetches_nothing_and_is_the_same_every_time(config: Path, tmp_
     assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "oz.cfg", "t.tdl"]
 
 
+def test_what_would_fail_after_a_download_fails_before_it(config: Path, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.cfg"
+    answer.write_text("{{ no_such_variable }}\n")
+    qemu_img_alone = tmp_path / "bin"
+    qemu_img_alone.mkdir()
+    (qemu_img_alone / "qemu-img").symlink_to(str(shutil.which("qemu-img")))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/debian.iso"
+        good = write_tdl(tmp_path / "good.tdl", url=url)
+        small = write_tdl(tmp_path / "small.tdl", url=url, rest="<disk><size>1 GiB</size></disk>")
+        wrong: list[tuple[int, str, list[str | Path], Path]] = [
+            (2, "answer file:1: 'no_such_variable' is undefined", ["-a", answer, good], Path(os.defpath)),
+            (2, "small.tdl:10: Debian 13 does not fit on a disk of 1 GiB", [small], Path(os.defpath)),
+            (8, "qemu-img is not installed", ["--stop-after", "disk", good], Path("/nonexistent")),
+            (8, "no emulator of type qemu for x86_64", [good], qemu_img_alone),
+        ]
+        for status, message, words, path in wrong:
+            done = run("oz-install", "-c", config, *words, env={"PATH": str(path)})
+            assert (done.returncode, done.stdout) == (status, "") and message in done.stderr, done.stderr
+        with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+            server.accept()
+
+
 @pytest.mark.parametrize("kind", ["iso", "url"])
 def test_a_plan_holds_no_secret(kind: str, config: Path, tmp_path: Path) -> None:
     plans = []
     for word in ("S3cret-Word", "An0ther-Word"):
-        url = "http://mirror.example/debian"
+        # In a tree's URL, a password is refused.
+        url = f"http://{'user:' + word + '@' if kind == 'iso' else ''}mirror.example/debian"
         tdl = write_tdl(tmp_path / "t.tdl", rootpw=word, kind=kind, url=url)
-        run("oz-install", "-c", config, "--dry-run", "--output", tmp_path / word, tdl)
-        plans.append({each.name: each.read_bytes() for each in (tmp_path / word).rglob("*") if each.is_file()})
+        done = run("oz-install", "-c", config, "--dry-run", "--output", tmp_path / word, tdl)
+        assert done.returncode == 0, done.stderr
+        made = [each for each in (tmp_path / word).rglob("*") if each.is_file()]
+        plans.append({each.name: each.read_bytes() for each in made})
+        # What a template has in its files and commands may be secret.
+        assert {each.stat().st_mode & 0o077 for each in made} == {0}
     assert plans[0] == plans[1] and "plan.json" in plans[0]
     assert not any(b"S3cret-Word" in data for data in plans[0].values())
 
@@ -414,6 +443,13 @@ def test_stop_after(tree: Path, config: Path, tmp_path: Path) -> None:
     assert {event["kind"] for event in events(done.stderr)} == {"begin", "end"}
     assert "S3cret-Word" not in (images / "sample.oz/plan.json").read_text()
     assert (images / "sample.oz").stat().st_mode & 0o777 == 0o700
+    key = (images / "sample.oz/id_rsa").read_bytes()
+    other = tmp_path / "qcow2.cfg"
+    other.write_text(config.read_text() + "[libvirt]\nimage_type = qcow2\n")
+    for words in (["-c", config, "--stop-after", "media"], ["-c", other, "--stop-after", "disk"]):
+        lost = run("oz-install", "-q", "-p", *words, tree)
+        assert lost.returncode == 2 and f"holds the keys of {images}/sample.dsk, which would be lost" in lost.stderr
+    assert (images / "sample.oz/id_rsa").read_bytes() == key
 
 
 def test_names_that_the_user_chose(tree: Path, config: Path, tmp_path: Path) -> None:
