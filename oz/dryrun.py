@@ -1,5 +1,5 @@
-"""A plan as files: what --dry-run writes, and what is kept beside an image. The access in it is the placeholder one, so
-that equal templates give equal bytes; it is for its owner alone, as a template's own files and commands may hold secrets."""
+"""A plan as files: what --dry-run writes, and what is kept beside an image. The access in it is the placeholder one,
+so that equal templates give equal bytes. It is for its owner alone: files and commands of a template may hold secrets."""
 
 import base64
 import dataclasses

@@ -284,7 +284,7 @@ def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (tmp_path / "setpriv").symlink_to(setpriv)
     monkeypatch.setenv("PATH", str(tmp_path))
     for use in (disk.check_tools, lambda: disk.create(tmp_path / "x", MIB, "qcow2")):
-        with pytest.raises(HostError, match="^qemu-img is not installed\n") as caught:
+        with pytest.raises(HostError, match=r"^qemu-img is not installed\n") as caught:
             use()
         assert "qemu-utils" in str(caught.value.hint)
 
