@@ -1,5 +1,5 @@
 """A plan as files: what --dry-run writes, and what is kept beside an image. The access in it is the placeholder one,
-so that equal templates give equal bytes. It is for its owner alone: files and commands of a template may hold secrets."""
+so that equal templates give equal bytes. It is for its owner alone: what a template has in its files may be secret."""
 
 import base64
 import dataclasses
