@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import ROOT, command, run, serve, write_config
+from programs import ROOT, command, serve, write_config
+from warm import run
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.tdl"))
 PROGRAMS = ("oz-install", "oz-customize", "oz-generate-manifest", "oz-cleanup-cache")
@@ -195,10 +196,8 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("plans")
     config = write_config(directory)
     for path in EXAMPLES:
-        words = command("oz-install", "-q", "-c", config, "--dry-run", "--output", directory / path.stem, path)
-        done = subprocess.run(
-            words, capture_output=True, text=True, env={"HOME": str(directory), "PATH": "/nonexistent"}
-        )
+        words = ["-q", "-c", config, "--dry-run", "--output", directory / path.stem, path]
+        done = run("oz-install", *words, env={"HOME": str(directory), "PATH": "/nonexistent"})
         assert (done.returncode, done.stderr) == (0, ""), path
         made = {str(each) for each in (directory / path.stem).rglob("*") if each.is_file()}
         assert set(done.stdout.splitlines()) == made
@@ -316,7 +315,9 @@ def test_a_plan_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_dry_run_as_an_ordinary_user_without_a_home(plans: Path) -> None:
     try:
-        done = run("oz-install", "-q", "--dry-run", EXAMPLES[0], user=pwd.getpwnam("nobody").pw_uid, extra_groups=[])
+        words = command("oz-install", "-q", "--dry-run", EXAMPLES[0])
+        nobody = pwd.getpwnam("nobody").pw_uid
+        done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, user=nobody, extra_groups=[])
     except PermissionError:
         pytest.skip("nobody cannot run this Python")
     if done.returncode and "Permission denied" in done.stderr:
@@ -637,13 +638,15 @@ def test_installed_by_pip(tmp_path: Path) -> None:
     shutil.copytree(ROOT, source, ignore=skipped)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-index"]
-    subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, source], check=True)
+    # A checkout in PYTHONPATH would count as installed.
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, source], check=True, env=bare)
     (wheel,) = wheels.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = [path for path in (ROOT / "oz").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {str(path.relative_to(ROOT)) for path in wanted} <= names and {"oz/py.typed", "oz/tdl.rng"} <= names
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    subprocess.run([*pip, "--python", venv / "bin/python", "install", *offline, wheel], check=True)
+    subprocess.run([*pip, "--python", venv / "bin/python", "install", *offline, wheel], check=True, env=bare)
     libraries = next(path for path in sys.path if path.endswith("-packages"))
     environment = {**os.environ, "PYTHONPATH": libraries}
     for program in PROGRAMS:
