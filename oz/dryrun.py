@@ -1,5 +1,5 @@
-"""A plan as files: what --dry-run writes, and what is kept beside an image. Holds no secret: the access in it
-is the placeholder one, so that equal templates give equal bytes."""
+"""A plan as files: what --dry-run writes, and what is kept beside an image. The access in it is the placeholder one,
+so that equal templates give equal bytes. It is for its owner alone: what a template has in its files may be secret."""
 
 import base64
 import dataclasses
@@ -32,6 +32,7 @@ from oz.model import (
     Tdl,
 )
 from oz.progress import note
+from oz.redaction import redact
 
 PLACEHOLDER_UUID = "00000000-0000-4000-8000-000000000000"
 PLACEHOLDER_MAC = "52:54:00:00:00:00"
@@ -80,7 +81,7 @@ def placeholder(tdl: Tdl, guest: Guest) -> Access:
 
 
 def plan_json(media: MediaPlan, plan: InstallPlan, actions: Sequence[Action]) -> str:
-    """All of a plan as JSON; bytes that are not UTF-8 appear as {"base64": ...}."""
+    """All of a plan as JSON; bytes that are not UTF-8 appear as {"base64": ...}, URLs without user and password."""
     document = {"media": media, "install": plan, "customize": list(actions)}
     return json.dumps(_plain(document), indent=1, sort_keys=True) + "\n"
 
@@ -118,6 +119,7 @@ def write_plan(
             if ".." in path.relative_to(directory).parts:
                 raise MediumError(f"the medium has a file {name!r}, which would lie outside {directory}")
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
             path.write_bytes(data)
     except OSError as error:
         raise HostError(
@@ -206,7 +208,8 @@ def _reader(content: Content) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        plain = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return plain | {"url": redact(plain["url"])} if isinstance(plain.get("url"), str) else plain
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from oz import jeos
 from oz.build import Build, Options, image_name, make_directory, random_mac
@@ -58,7 +59,7 @@ def install(build: Build, *, stop_after: StopAfter | None = None) -> Installed:
         return _install(build, stop_after)
     except InstallError as error:
         if build.options.keep_failed:
-            error.message += f"\n  what there is of it is kept in {_keep_failed(build)}"
+            error.message += f"\n  {_keep_failed(build)}"
         raise
 
 
@@ -73,6 +74,8 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     disk.check_space(names.disk.parent, min(JEOS_BYTES, tdl.disk_bytes), f"the disk of {tdl.name}")
 
     media = guest.plan_media(tdl)
+    if any(urlsplit(wanted.url).scheme != "file" for wanted in media.fetches):
+        _foresee(build, stop_after)
     files = fetch_media(media, build)
     medium = inspect(files, media, build)
     access = access_files.new_access(
@@ -109,6 +112,17 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     return _publish(machine, access, names, build, clock.monotonic() - start)
 
 
+def _foresee(build: Build, stop_after: StopAfter | None) -> None:
+    """What would fail after a download of gigabytes fails before it: the plan, as far as the medium's documented layout
+    tells, and what this host lacks. A medium that lies here is faster looked at than all that."""
+    tdl, guest = replace(build.tdl, rootpw=None), build.guest
+    medium = guest.documented_medium(tdl) if tdl.install_type == "iso" else None
+    plan = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
+    disk.check_tools()
+    if stop_after in (None, "install"):
+        build.hypervisor().check_hardware(plan.hardware, build.settings.domain_type)
+
+
 def _store_jeos(key: str, machine: Machine, access: Access, build: Build) -> None:
     """Keep the system for later builds, if it can be kept: this one has succeeded all the same."""
     try:
@@ -139,21 +153,36 @@ def _check_names(build: Build, names: Names, stop_after: StopAfter | None) -> No
     for path in wanted:
         if not build.options.replace and (path.exists() or path.is_symlink()):
             raise UsageError(f"{path} is there already", hint="give -p to replace it, or another <name>")
+    if build.options.replace:
+        _check_orphans(names, wanted)
     if build.config.uri != "auto" and stop_after in (None, "install"):
         # Now rather than after the download: also that the daemon is there.
         build.hypervisor().check_name(build.tdl.name)
+
+
+def _check_orphans(names: Names, wanted: tuple[Path, ...]) -> None:
+    """That no image which stays loses its keys with the directory that is replaced."""
+    if not (names.directory / "access.json").exists():
+        return
+    for suffix in ("dsk", *disk.FORMATS):
+        image = names.directory.with_suffix(f".{suffix}")
+        if image not in wanted and image.exists():
+            raise UsageError(
+                f"{names.directory} holds the keys of {image}, which would be lost",
+                hint="take another <name>, or rename or remove that image and its directory first",
+            )
 
 
 def _keep_plan(media: MediaPlan, medium: Medium | None, plan: InstallPlan, build: Build) -> None:
     """plan.json as a dry run would print it, without secrets; the answer file as it is used, for its owner alone."""
     directory = build.work / "oz"
     make_directory(directory)
-    tdl = without_secrets(build.tdl)
-    shown = build.guest.plan_install(tdl, medium, placeholder(tdl, build.guest), build.settings)
-    (directory / "plan.json").write_text(plan_json(media, shown, build.guest.plan_customize(build.tdl)))
-    answer = directory / plan.answer_name
-    answer.touch(mode=0o600)
-    answer.write_text(plan.answer)
+    tdl, guest = without_secrets(build.tdl), build.guest
+    shown = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
+    texts = {"plan.json": plan_json(media, shown, guest.plan_customize(build.tdl)), plan.answer_name: plan.answer}
+    for name, text in texts.items():
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_text(text)
 
 
 def _plan_machine(plan: InstallPlan, build: Build) -> Machine:
@@ -289,8 +318,12 @@ def _publish_media(
     return Installed(machine=kept, xml=names.xml, directory=names.directory, seconds=seconds)
 
 
-def _keep_failed(build: Build) -> Path:
-    """Move what a failed build made out of the work directory's fate: disk, answer file, plan, console."""
-    directory = build.work.parent / f"{build.tdl.name}.failed"
-    build.journal.publish([(build.work, directory)])
-    return directory
+def _keep_failed(build: Build) -> str:
+    """Move what a failed build made out of the work directory's fate: disk, answer file, plan, console. What became
+    of it, in words: where even that fails, it is not the failure to tell of first."""
+    directory = names_of(build.tdl, build.config, build.options).directory.with_suffix(".failed")
+    try:
+        build.journal.publish([(build.work, directory)])
+    except HostError as error:
+        return f"nothing of it could be kept in {directory}: {error.message}"
+    return f"what there is of it is kept in {directory}"

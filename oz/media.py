@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from oz.build import Build, make_directory
+from oz.errors import TdlError
 from oz.host import cache, disk, fetch, initrd, iso
 from oz.inspection import look_at
 from oz.model import Drive, Floppy, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit, Seed
@@ -81,7 +82,7 @@ def remaster(
 
     An edited medium is an overlay on the original, or with `as_iso` a whole ISO.
     """
-    edits = [*plan.edits, *_extras(build)]
+    edits = [*plan.edits, *_extras(build, plan)]
     drive = None
     if medium is not None and medium.path is not None:
         drive = Drive(path=medium.path)
@@ -139,8 +140,9 @@ def keep_beside(boot_files: BootFiles, build: Build) -> None:
         (beside / "command_line").write_text(boot_files.kernel.command_line + "\n")
 
 
-def _extras(build: Build) -> list[MediumEdit]:
-    """The template's extras; directories first, so that a file given apart wins."""
+def _extras(build: Build, plan: InstallPlan) -> list[MediumEdit]:
+    """The template's extras; directories first, so that a file given apart wins. Raises TdlError for one in the place
+    of what the plan puts onto the medium."""
     edits: list[MediumEdit] = []
     directory = build.work / "extras"
     for extra in sorted(build.tdl.extras, key=lambda extra: extra.kind):
@@ -152,4 +154,12 @@ def _extras(build: Build) -> list[MediumEdit]:
                 continue
             for name, path in fetch.list_tree(extra.source, directory=directory):
                 edits.append(MediumEdit(path=f"{target.rstrip('/')}/{name}", content=path))
+    planned = {edit.path.lower() for edit in plan.edits if not edit.in_efi_image}
+    for edit in edits:
+        if edit.path.lower() in planned:
+            where = build.tdl.where("os/install/extras")
+            raise TdlError(
+                f"{where}: {edit.path} is written by Oz itself, expected another destination",
+                hint="give -a FILE for another answer file, <kernelparam> for more kernel parameters",
+            )
     return edits

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from oz.model import Machine
+from oz.model import Hardware, Machine
 
 
 class Clock(Protocol):
@@ -79,6 +79,9 @@ class Domain(Protocol):
 class Hypervisor(Protocol):
     def check_name(self, name: str, uuid: str | None = None) -> None:
         """Raises HostError if it has a domain of that name already; one with `uuid` may be there, but not running."""
+
+    def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
+        """Raises HostError if this host lacks an emulator of that type, or a firmware, for such a machine."""
 
     def start(self, machine: Machine, *, console_log: Path | None = None) -> Domain:
         """Start a transient domain. The caller destroys it. Raises HostError."""

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "build/media"
+
+# What a shell starts in the background ignores SIGINT, and so does all that it starts: a program that a test
+# interrupts would never end.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def command(program: str, *arguments: str | Path) -> list[str]:

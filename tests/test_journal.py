@@ -10,14 +10,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 
 from oz.errors import HostError
 from oz.host import disk, hypervisor
 from oz.host.journal import ROOT_BYTES_MAX, open_journal, recover
 from oz.host.locks import hold
 from oz.model import Drive
-
-ROOT = Path(__file__).parents[1]
 
 
 def no_commit(overlay: Path) -> None:
@@ -203,7 +202,7 @@ def test_a_signal_waits_for_the_end_of_a_commit(tmp_path: Path, run: Path, numbe
 
 SLOW_QEMU_IMG = """\
 #!/bin/sh
-case "$*" in commit*) echo begin > "$BEGUN"; sleep 1;; esac
+case "$*" in commit*) echo begin > "$TOP/begun"; read -r _ < "$TOP/end";; esac
 PATH=${PATH#*:} exec qemu-img "$@"
 """
 COMMIT = """
@@ -229,15 +228,21 @@ def test_ctrl_c_does_not_reach_a_commit(tmp_path: Path, run: Path) -> None:
     (tmp_path / "bin/qemu-img").write_text(SLOW_QEMU_IMG)
     (tmp_path / "bin/qemu-img").chmod(0o755)
     os.mkfifo(tmp_path / "begun")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun")}
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMIT, str(tmp_path)],
-        env={**environment, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    os.mkfifo(tmp_path / "end")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOP": str(tmp_path)}
+    # Opened for both: to write does not wait then for who reads.
+    with (
+        (tmp_path / "end").open("r+b", buffering=0) as end,
+        subprocess.Popen(
+            [sys.executable, "-c", COMMIT, str(tmp_path)],
+            env={**environment, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+    ):
         assert (tmp_path / "begun").read_text() == "begin\n"
         os.killpg(process.pid, signal.SIGINT)
+        end.write(b"go on\n")
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert stderr.endswith(b"KeyboardInterrupt\n")

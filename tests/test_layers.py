@@ -15,6 +15,7 @@ FLOORS: dict[str, float] = {
     "": 0,
     "errors": 0,
     "units": 0,
+    "redaction": 0,
     "model": 1,
     "protocols": 1.5,
     "progress": 1,

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from programs import ROOT
 
-ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import sys, threading
 from oz import arguments, process
@@ -20,22 +21,28 @@ def program(args):
             threading.Event().wait(0.05)
     finally:
         print("cleaning", flush=True)
-        for _ in range(30):
-            threading.Event().wait(0.05)
+        sys.stdin.readline()
         print("cleaned", flush=True)
 
 sys.exit(process.run(arguments.cleanup_parser(), [], program))
 """
 
 
-def start(*under: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*under, sys.executable, "-c", PROGRAM],
+@contextmanager
+def started() -> "Iterator[subprocess.Popen[str]]":
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            # else a failure would wait for it
+            process.kill()
 
 
 @pytest.mark.parametrize(
@@ -48,12 +55,12 @@ def start(*under: str) -> "subprocess.Popen[str]":
     ],
 )
 def test_a_second_signal_does_not_interrupt_the_cleaning_up(first: int, second: int, status: int) -> None:
-    with start() as process:
+    with started() as process:
         assert process.stdout and process.stdout.readline() == "begun\n"
         process.send_signal(first)
         assert process.stdout.readline() == "cleaning\n"
         for _ in range(3):
             process.send_signal(second)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate("go on\n", timeout=60)
     assert (process.returncode, stdout) == (status, "cleaned\n"), stderr
     assert stderr.endswith("; nothing half-made is left\n") and "Traceback" not in stderr

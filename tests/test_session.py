@@ -28,7 +28,7 @@ from oz.errors import GuestError, HostError, HostKeyError, UsageError
 from oz.guests import guest_for
 from oz.host import access, disk
 from oz.host.waiting import EndWatch
-from oz.model import Content, Drive, Machine, RunCommand, Settings
+from oz.model import Content, Drive, Hardware, Machine, RunCommand, Settings
 from oz.protocols import DomainEvent, Ran
 from oz.session import Image, Session, find_image, open_session, power_off
 from oz.units import MIB
@@ -44,6 +44,9 @@ class Starter:
     domain: LiveDomain
 
     def check_name(self, name: str, uuid: str | None = None) -> None:
+        pass
+
+    def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
         pass
 
     def start(self, machine: Machine, *, console_log: Path | None = None) -> LiveDomain:

@@ -243,6 +243,11 @@ def _names_other_files(head: bytes, format: str) -> str | None:
     return None
 
 
+def check_tools() -> None:
+    """Raises HostError where what this module runs is not installed."""
+    _qemu_img(Path("qemu-img"), "--version")
+
+
 def check_space(directory: Path, needed_bytes: int, what: str) -> None:
     """Raises HostError if `directory`, which need not exist yet, has less room than `what` needs."""
     place = directory.absolute()
@@ -346,19 +351,18 @@ def _qemu_img(path: Path, *arguments: str | Path, label: str | None = None) -> s
 
 def _run(path: Path, command: list[str], *, text: str = "", label: str | None = None, cwd: Path | None = None) -> str:
     """What the tool printed. It ends when we are interrupted. Raises HostError that tells its last line."""
-    try:
-        child = subprocess.Popen(
-            [*_dying_with_us(), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C"},
-            # Ctrl-C is for us, who may have to let it finish.
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise HostError(f"{command[0]} is not installed", hint="install the package qemu-utils") from None
+    if not shutil.which(command[0]):
+        raise HostError(f"{command[0]} is not installed", hint="install the package qemu-utils")
+    child = subprocess.Popen(
+        [*_dying_with_us(), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C"},
+        # Ctrl-C is for us, who may have to let it finish.
+        start_new_session=True,
+    )
     with child:
         try:
             if label:

@@ -95,8 +95,8 @@ def test_a_failed_installation_tells_how_far_it_came(
 
 
 def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> None:
-    run = place.install("-t", "4", "--keep-failed", place.write_template("noisy", cds / "babble.iso"))
-    kept = place.images / "noisy.failed"
+    image, kept = place.images / "noisy one.dsk", place.images / "noisy one.failed"
+    run = place.install("-t", "4", "--keep-failed", "-s", image, place.write_template("noisy", cds / "babble.iso"))
     assert_refused(run, 7, rf"what there is of it is kept in {kept}")
     log = (kept / "oz/console.log").read_text()
     assert log.startswith(GREETING)
@@ -105,7 +105,7 @@ def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> No
     assert (kept / "disk").stat().st_size == DISK_BYTES
     assert (kept / "oz/preseed.cfg").is_file()
     assert kept.stat().st_mode & 0o077 == 0
-    assert not [path for path in place.leftovers("noisy") if path != str(kept)]
+    assert not [path for path in place.leftovers("noisy", "noisy one") if path != str(kept)]
 
 
 def test_a_second_failure_replaces_what_was_kept_of_the_first(place: Place, cds: Path) -> None:
@@ -115,6 +115,18 @@ def test_a_second_failure_replaces_what_was_kept_of_the_first(place: Place, cds:
     (kept / "old").touch()
     assert place.install("--keep-failed", template).returncode == 7
     assert (kept / "disk").is_file() and not (kept / "old").exists()
+
+
+def test_what_cannot_be_kept_hides_no_failure(place: Place, cds: Path) -> None:
+    template = place.write_template("stuck", cds / "power-off.iso")
+    with mounted(place.images / "stuck.failed", 1024**2):
+        run = place.install("--keep-failed", template)
+        assert_refused(run, 7, r"without its marker")
+        assert f"nothing of it could be kept in {place.images}/stuck.failed: cannot name" in run.stderr
+    # The next command can.
+    assert place.install(place.write_template("next", cds / "nowhere.iso")).returncode == 5
+    assert (place.images / "stuck.failed/disk").is_file()
+    assert place.leftovers("stuck") == [str(place.images / "stuck.failed")]
 
 
 def test_inactivity_is_noticed_by_the_limit_of_oz_cfg(short_dir: Path, capabilities_cache: Path, cds: Path) -> None:
@@ -235,6 +247,13 @@ def _iso_of_another_release(place: Place, cds: Path) -> list[str | Path]:
     return [place.write_template("older", iso)]
 
 
+def _extra_in_our_place(place: Place, cds: Path) -> list[str | Path]:
+    template = place.write_template("extra", cds / "finish.iso")
+    extra = "<extras><file source='file:///etc/hostname' destination='OZ/preseed.cfg'/></extras></install>"
+    template.write_text(template.read_text().replace("</install>", extra))
+    return [template]
+
+
 def _output_below_a_file(place: Place, cds: Path) -> list[str | Path]:
     config = place.directory / "output.cfg"
     config.write_text(f"[paths]\noutput_dir = {cds}/finish.iso/x\ndata_dir = {place.data}\n[libvirt]\ntype = qemu\n")
@@ -258,6 +277,7 @@ WRONG: dict[Callable[[Place, Path], list[str | Path]], tuple[int, str]] = {
     _no_iso_at_all: (5, r"text\.iso"),
     _iso_of_another_system: (5, r"Fedora-S-dvd-x86_64-41.*expected Debian 13"),
     _iso_of_another_release: (5, r"Debian 12\.5\.0 amd64 n.*expected Debian 13"),
+    _extra_in_our_place: (2, r"extra\.tdl:1: /OZ/preseed\.cfg is written by Oz itself"),
     _output_below_a_file: (8, r"finish\.iso/x.*Not a directory"),
     _data_below_a_file: (8, r"finish\.iso/x.*Not a directory"),
 }

@@ -28,12 +28,13 @@ from oz import checksums
 from oz.errors import HostError, MediumError
 from oz.host import locks
 from oz.host.fetch.servers import Facts, Patience, TransferInterruptedError, UnreachableError, open_url, walk_ftp
-from oz.host.fetch.urls import cached_name, file_name, local_path, reading, redact, scheme_of, walk_directory
+from oz.host.fetch.urls import cached_name, file_name, local_path, reading, scheme_of, walk_directory
 from oz.model import Checksum
 from oz.progress import Meter
 from oz.protocols import RealClock
+from oz.redaction import redact
 
-__all__ = ["Patience", "cached_name", "digest", "fetch", "fetch_bytes", "file_name", "list_tree", "redact"]
+__all__ = ["Patience", "cached_name", "digest", "fetch", "fetch_bytes", "file_name", "list_tree"]
 
 digest = checksums.digest
 

@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 
 from oz.errors import MediumError
-from oz.host.fetch.urls import redact
+from oz.redaction import redact
 
 REDIRECT_LIMIT = 10
 TREE_LIMIT = 20_000

@@ -11,11 +11,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from oz.errors import MediumError
-
-
-def redact(text: str) -> str:
-    """The text with user names and passwords in its URLs replaced by "***"."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "***@", text)
+from oz.redaction import redact
 
 
 def scheme_of(url: str) -> str:

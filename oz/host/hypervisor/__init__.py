@@ -22,7 +22,7 @@ from oz.errors import HostError
 from oz.host.hypervisor.reach import give_back, let_in, owners_below
 from oz.host.hypervisor.running import RunningDomain, explain
 from oz.host.processes import adopting_orphans, await_end, guarding, kill, open_process
-from oz.model import Machine
+from oz.model import Hardware, Machine
 
 _SOCKET_PATH_MAX = 107  # sun_path of unix(7), less its final NUL
 _KILL_LIMIT_S = 15.0
@@ -202,11 +202,31 @@ class LibvirtHypervisor:
 
     def supports(self, arch: str, domain_type: str = "qemu") -> bool:
         """Whether an emulator for that architecture is installed, and does that type: kvm or qemu."""
+        return self._capabilities(arch, None, domain_type) is not None
+
+    def _capabilities(self, arch: str, machine_type: str | None, domain_type: str) -> etree._Element | None:
         try:
-            self._connection.getDomainCapabilities(None, libvirt_arch(arch), None, domain_type)
+            text = self._connection.getDomainCapabilities(None, libvirt_arch(arch), machine_type, domain_type)
         except self._libvirt.libvirtError:
-            return False
-        return True
+            return None
+        return etree.fromstring(str(text).encode())
+
+    def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
+        """Refuse a machine for which this host lacks an emulator of that type, or the firmware."""
+        capabilities = self._capabilities(hardware.arch, hardware.machine_type, domain_type)
+        if capabilities is None:
+            raise HostError(
+                f"no emulator of type {domain_type} for {hardware.arch}",
+                hint="install QEMU for that architecture (Debian: qemu-system-x86, qemu-system-arm ...)"
+                if domain_type != "kvm"
+                else "set type = auto in oz.cfg: it takes KVM where that works",
+            )
+        firmwares = [value.text for value in capabilities.iterfind("os/enum[@name='firmware']/value")]
+        if hardware.firmware == "efi" and "efi" not in firmwares:
+            raise HostError(
+                f"there is no UEFI firmware for {hardware.arch} ({hardware.machine_type})",
+                hint="install it (Debian: ovmf, qemu-efi-aarch64), or choose BIOS",
+            )
 
     def start(self, machine: Machine, *, console_log: Path | None = None) -> RunningDomain:
         """Start a transient domain, its serial ports read from the first byte. The caller destroys it."""
@@ -221,11 +241,7 @@ class LibvirtHypervisor:
             flags |= libvirt.VIR_DOMAIN_START_AUTODESTROY
         xml = domain_xml(machine, keeps_owners=self._gives_files_away)
         # This may take seconds, the first time, and leaves nothing for createXML to find out.
-        if not self.supports(machine.hardware.arch, machine.domain_type):
-            raise HostError(
-                f"{machine.name}: no emulator of type {machine.domain_type} for {machine.hardware.arch}",
-                hint="install QEMU for that architecture (Debian: qemu-system-x86, qemu-system-arm ...)",
-            )
+        self.check_hardware(machine.hardware, machine.domain_type)
         domain = RunningDomain(
             machine,
             libvirt=libvirt,
