@@ -18,8 +18,9 @@ from pyftpdlib.servers import ThreadedFTPServer
 from oz import checksums, progress
 from oz.errors import HostError, MediumError
 from oz.host import fetch as fetch_module
-from oz.host.fetch import Patience, cached_name, digest, fetch, fetch_bytes, file_name, list_tree, redact
+from oz.host.fetch import Patience, cached_name, digest, fetch, fetch_bytes, file_name, list_tree
 from oz.model import Checksum
+from oz.redaction import redact
 from tests.httpserver import HttpServer, Served
 
 QUICK = Patience(connect_s=20, stall_s=20, attempts=3, pause_s=0)
@@ -344,6 +345,7 @@ import sys
 from pathlib import Path
 from oz.host.fetch import fetch
 from oz.model import Checksum
+from oz.redaction import redact
 print(fetch(sys.argv[1], directory=Path(sys.argv[2]), checksum=Checksum(algorithm="sha256", value=sys.argv[3])))
 """
 
