@@ -476,6 +476,15 @@ def test_sshd_of_another_era_is_refused_for_a_release_of_today(old: Server) -> N
     assert not isinstance(caught.value, NotReadyError)
 
 
+def test_rsa_keys_of_both_sides_are_good_enough_for_today(tmp_path: Path) -> None:
+    """They are still called ssh-rsa where they are pinned; they sign by rsa-sha2."""
+    with (
+        running_sshd(tmp_path, host_key="rsa", user_key="rsa") as server,
+        log_in(server, host_keys=(server.host_key,)) as shell,
+    ):
+        assert shell.run(b"echo in").stdout == b"in\n" and shell.host_keys[0].startswith("ssh-rsa AAAA")
+
+
 def test_a_release_of_today_is_offered_nothing_that_is_weak(
     listen: Callable[[Callable[[socket.socket], None]], int],
 ) -> None:
