@@ -27,7 +27,8 @@ def qemu_command(machine: Machine, *, ssh_port: int | None) -> list[str]:
     assert machine.disk is not None
     hardware = machine.hardware
     accelerator = "kvm" if machine.domain_type == "kvm" else "tcg"
-    nic = f"user,model={_NIC.get(hardware.nic_model, hardware.nic_model)}"
+    # By its address, systems that wrote it down know the card they were installed with.
+    nic = f"user,model={_NIC.get(hardware.nic_model, hardware.nic_model)},mac={machine.mac}"
     command = [f"qemu-system-{_QEMU_ARCH.get(hardware.arch, hardware.arch)}"]
     command += ["-machine", f"{hardware.machine_type},accel={accelerator}", "-cpu", "max"]
     command += ["-m", str(hardware.memory_bytes // MIB), "-smp", str(machine.cpus)]

@@ -27,6 +27,9 @@ from oz.model import (
 )
 from oz.render import render
 
+SAME_NETWORK_NAMES = "net.ifnames=0"
+"""eth0 on every machine (systemd.net-naming-scheme(7)): with a name by its slot, an image that is booted with other
+hardware than it was installed on has no network."""
 SAME_ADDRESSES = "norandmaps"
 """Programs at the same addresses each time (Linux: kernel-parameters.txt): software emulation translates their code
 once, where it would again for every process. It took a third off what starting the Debian 13 installer costs."""

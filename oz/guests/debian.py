@@ -5,7 +5,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
 from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
 from oz.guests.partman import expert_recipe, guided_size
@@ -328,6 +328,7 @@ class Debian(Guest):
         words += self.extra_arguments(tdl, settings)
         # The last console is the one d-i talks on (rootskel, reopen-console).
         words += [facts.user_separator, "console=tty0", f"console={self.ports.console}"]
+        words += [SAME_NETWORK_NAMES] if facts.has_slot_names else []
         # A boot loader puts these two before the rest.
         line = " ".join(["BOOT_IMAGE={} initrd={}".format(*self._kernel_paths()), *words])
         if len(line.encode()) > facts.command_line_bytes_max:

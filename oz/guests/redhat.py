@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError
-from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.partitions import BIOS_BOOT, BOOT_BYTES, plan_partitions
 from oz.guests.redhatfacts import RedHatFacts
 from oz.guests.redhatmedia import IDENTITY_FILES, has_packages, read_claims, variant_of
@@ -246,6 +246,7 @@ class RedHat(Guest):
             "public_key": access.public_key,
             "release": self.release,
             "root_password_hash": self._password_hash(access),
+            "kept_arguments": f" {SAME_NETWORK_NAMES}" if self.facts.has_slot_names else "",
             "source": self._check_tree(tdl) if tdl.install_type == "url" else None,
             "system": self.system,
             "target": "",
@@ -269,6 +270,8 @@ class RedHat(Guest):
         elif facts.cdrom_argument:
             words.append(facts.cdrom_argument)
         words += self.extra_arguments(tdl, settings)
+        if facts.has_slot_names:
+            words.append(SAME_NETWORK_NAMES)
         if facts.has_serial_console:
             # The last console is the one the installer talks on.
             words += ["console=tty0", f"console={self.ports.console}"]

@@ -51,6 +51,8 @@ class RedHatFacts:
     langsupport: str | None
     mouse: str | None
     network: str
+    has_slot_names: bool
+    """Network interfaces would be named by their place, enp1s0, which differs between machines."""
     auth: str | None
     firewall: str | None
     selinux: str | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
 from oz.guests.partitions import plan_partitions
 from oz.guests.susefacts import ARCHITECTURES, SuseFacts
 from oz.model import (
@@ -227,7 +227,7 @@ class Suse(Guest):
             # The installer would fetch a newer self from the network.
             words.append("self_update=0")
         if facts.has_slot_names:
-            words.append("net.ifnames=0")
+            words.append(SAME_NETWORK_NAMES)
         if tdl.kernelparam:
             words.append(tdl.kernelparam)
         # linuxrc and YaST talk on the last console.

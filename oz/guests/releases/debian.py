@@ -132,6 +132,8 @@ _DEBIAN_FACTS = timeline(
         # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
         # name where a medium lacks it.
         "9": dict(
+            # systemd's names came with stretch (its release notes, 2.2.5).
+            has_slot_names=True,
             has_eatmydata=True,
             # GNU wget and certificates are in the initrd since Stretch RC 1 (its announcement); busybox's wget, before
             # it, knows no https (choose-mirror.c).
@@ -147,6 +149,7 @@ _DEBIAN_FACTS = timeline(
     },
     start=dict(
         kernel_arguments=(),
+        has_slot_names=False,
         # It puts the questions for language and keyboard off until the answer file is read (installation guide, B.2.3);
         # the same two are arguments besides, for installers that ask all the same.
         cd_arguments=("auto=true",),

@@ -90,7 +90,7 @@ TRUNK = timeline(
             clearpart="--all --initlabel",
             firstboot="--disable",
             packages=("@base", "openssh-server"),
-            package_manager="yum",
+            package_manager="yum-conf",
             memory_bytes=512 * MIB,
         ),
         "FC 3": dict(
@@ -101,6 +101,8 @@ TRUNK = timeline(
             selinux="--enforcing",
             # Linux 2.6 with ACPI, and halt, poweroff and shutdown as commands; before it, a reset is what there is.
             has_poweroff=True,
+            # yum 2.1 reads yum.repos.d.
+            package_manager="yum-old",
         ),
         "FC 4": dict(
             volume_id="FC/4 {arch} DVD #9",
@@ -144,6 +146,7 @@ TRUNK = timeline(
             # It asks about a disk without a partition table, and takes no clearpart for one that has it [old Oz].
             has_partition_table=True,
             clearpart=None,
+            package_manager="yum",
         ),
         # It still asks, but takes clearpart [old Oz].
         "F 12": dict(needs_boot=False, boot_filesystem="ext4", clearpart="--all --initlabel"),
@@ -187,6 +190,8 @@ TRUNK = timeline(
             machine_type="q35",
             nic_models=("virtio", "e1000", "e1000e", "rtl8139"),
             pointer="tablet",
+            # systemd 197 brought names by slot; biosdevname of 15 and later gives virtual machines none.
+            has_slot_names=True,
         ),
         "F 21": dict(volume_id="Fedora-Server-{version}-{arch}"),
         "F 22": dict(volume_id="Fedora-{version}-{arch}", package_manager="dnf"),
@@ -253,6 +258,7 @@ TRUNK = timeline(
         langsupport=None,
         mouse="generic3ps/2 --device psaux",
         network="--device eth0 --bootproto dhcp",
+        has_slot_names=False,
         auth="--useshadow --enablemd5",
         firewall=None,
         selinux=None,

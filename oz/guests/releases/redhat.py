@@ -190,8 +190,8 @@ def _rows(distro: str, major: str, line: _Line) -> Iterator[Release]:
         if line.volume_id:
             facts = {**facts, "volume_id": line.volume_id}
         if line.volume_id and facts["package_manager"] == "up2date":
-            # Rebuilds have no Red Hat Network to go to, and came with yum instead.
-            facts["package_manager"] = "yum"
+            # Rebuilds have no Red Hat Network to go to, and came with the yum of their Fedora Core instead.
+            facts["package_manager"] = "yum-conf" if major == "3" else "yum-old"
         # A stream has no minor releases.
         name = major if distro == "CentOSStream" else version
         if name == version or version == versions[-1]:

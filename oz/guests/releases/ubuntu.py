@@ -208,6 +208,8 @@ _UBUNTU_FACTS = timeline(
         # utopic has 3.16. So have the CDs of 14.04.2, and later ones newer kernels: there the installer talks on the
         # screen alone.
         "14.10": dict(user_separator="---"),
+        # systemd's names came with wily (its release notes).
+        "15.10": dict(has_slot_names=True),
         # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
         "18.10": dict(can_leave_volume_space=True),
         # dists/focal/main/installer-amd64/current has the netboot directory under this name.
@@ -217,6 +219,7 @@ _UBUNTU_FACTS = timeline(
         # Its initrd is a file system on a RAM disk; the CDs' own isolinux.cfg has these.
         kernel_arguments=("ramdisk_size=16384", "root=/dev/rd/0", "rw"),
         cd_arguments=(),
+        has_slot_names=False,
         # kickseed 0.28: what localechooser reads before 0.07. Aliases came later (preseed 1.2x), so names are in full.
         locale_argument="preseed/locale",
         priority_argument="debconf/priority",
