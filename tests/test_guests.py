@@ -321,7 +321,9 @@ def test_no_answer_file_ever_turns_signatures_off() -> None:
 def test_the_templates_kernel_parameters_reach_the_installer_alone() -> None:
     tdl = sample_tdl(kernelparam="debian-installer/allow_unauthenticated=true quiet")
     menu = plan_texts(sample_plan(tdl))["isolinux_isolinux.cfg"]
-    assert re.search(r"allow_unauthenticated=true quiet --- console=tty0 console=ttyS0,115200n8$", menu, re.MULTILINE)
+    assert re.search(
+        r"allow_unauthenticated=true quiet --- console=tty0 console=ttyS0,115200n8 net\.ifnames=0$", menu, re.MULTILINE
+    )
 
 
 def test_the_answer_holds_hashes_only() -> None:

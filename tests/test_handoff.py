@@ -69,7 +69,7 @@ def test_the_line_has_the_users_hardware(disk: Path) -> None:
     command = qemu_command(described, ssh_port=2222)
     assert command[0] == "qemu-system-x86_64" and "q35,accel=kvm" in command
     assert command[command.index("-m") + 1] == "64" and command[command.index("-smp") + 1] == "3"
-    assert "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:2222-:22" in command
+    assert f"user,model=virtio-net-pci,mac={described.mac},hostfwd=tcp:127.0.0.1:2222-:22" in command
 
 
 @pytest.mark.parametrize(("video", "pointer"), [("cirrus", "tablet"), ("vga", "ps2")])

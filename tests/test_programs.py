@@ -218,7 +218,9 @@ def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
     plan = json.loads((directory / "plan.json").read_text())
     # As bytes: line ends are part of it.
     assert (directory / plan["install"]["answer_name"]).read_bytes().decode() == plan["install"]["answer"]
-    edits = {edit["path"].lstrip("/") for edit in plan["install"]["edits"]}
+    edits = {
+        ("efi-image/" if edit["in_efi_image"] else "") + edit["path"].lstrip("/") for edit in plan["install"]["edits"]
+    }
     edits |= {f"initrd/{name.lstrip('/')}" for name in plan["install"]["initrd_files"]}
     for kind in ("floppy", "seed"):
         files = plan["install"][kind]["files"] if plan["install"][kind] else ()

@@ -269,9 +269,9 @@ class RedHat(Guest):
             words += [f"{facts.tree_argument}={self._check_tree(tdl)}"] if facts.tree_argument else []
         elif facts.cdrom_argument:
             words.append(facts.cdrom_argument)
-        words += self.extra_arguments(tdl, settings)
         if facts.has_slot_names:
             words.append(SAME_NETWORK_NAMES)
+        words += self.extra_arguments(tdl, settings)
         if facts.has_serial_console:
             # The last console is the one the installer talks on.
             words += ["console=tty0", f"console={self.ports.console}"]
