@@ -223,15 +223,16 @@ def _run_installer(
                 ends=boot.ends,
             )
             if is_last:
-                _demand_marker(read_marks(lines), access, machine.name, RealClock().monotonic() - start_s)
+                _demand_marker(read_marks(lines), access, machine.name, boot, RealClock().monotonic() - start_s)
     return read_marks(lines).host_keys
 
 
-def _demand_marker(marks: Marks, access: Access, name: str, seconds: float) -> None:
+def _demand_marker(marks: Marks, access: Access, name: str, boot: Boot, seconds: float) -> None:
     if access.nonce in marks.nonces:
         return
+    did = "powered off" if boot.ends == "power-off" else "restarted"
     said = "with a wrong marker" if marks.nonces else "without its marker"
-    raise InstallError(f"{name}: the installer ended after {seconds:.0f} s {said}: it did not finish")
+    raise InstallError(f"{name}: the installer {did} after {seconds:.0f} s {said}: it did not finish")
 
 
 def _booting(machine: Machine, boot: Boot, boot_files: BootFiles, number: int, build: Build) -> Machine:

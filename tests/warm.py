@@ -32,48 +32,44 @@ _server: "tuple[socket.socket, subprocess.Popen[bytes]] | None" = None
 def run(
     program: str, *arguments: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with nothing on its standard input; its output as text."""
+    """Run a program to its end, with nothing on its standard input; its output as text. Several may run at once."""
     words = [program, *map(str, arguments)]
     request = {"words": words, "cwd": str(cwd), "env": {**os.environ, **(env or {})}}
-    message = json.dumps(request).encode()
-    assert len(message) < _MESSAGE_BYTES
-    with (
-        _lock,
-        tempfile.TemporaryFile() as stdout,
-        tempfile.TemporaryFile() as stderr,
-        Path(os.devnull).open() as stdin,
-    ):
-        server = _connect()
-        socket.send_fds(server, [message], [stdin.fileno(), stdout.fileno(), stderr.fileno()])
-        pid = int(server.recv(32))
-        ended, _, _ = select.select([server], [], [], timeout)
+    ours, theirs = socket.socketpair()
+    with ours, ours.makefile("r") as replies, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        with theirs, Path(os.devnull).open() as stdin:
+            _ask(json.dumps(request).encode(), [file.fileno() for file in (stdin, stdout, stderr, theirs)])
+        pid = int(replies.readline())
+        ended, _, _ = select.select([ours], [], [], timeout)
         if not ended:
             os.kill(pid, signal.SIGKILL)
-        status = int(server.recv(32))
-        if not ended:
-            raise subprocess.TimeoutExpired(words, timeout)
+        status = int(replies.readline())
         texts = []
         for file in (stdout, stderr):
             file.seek(0)
             texts.append(file.read().decode())
+    if not ended:
+        raise subprocess.TimeoutExpired(words, timeout, *texts)
     return subprocess.CompletedProcess(words, status, *texts)
 
 
-def _connect() -> socket.socket:
+def _ask(message: bytes, descriptors: list[int]) -> None:
     global _server
-    if _server is None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
-        _server = ours, process
-        atexit.register(_disconnect, ours, process)
-    return _server[0]
+    assert len(message) < _MESSAGE_BYTES
+    with _lock:
+        if _server is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, __file__, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
+                )
+            _server = ours, process
+            atexit.register(_disconnect, ours, process)
+        socket.send_fds(_server[0], [message], descriptors)
 
 
 def _disconnect(server: socket.socket, process: "subprocess.Popen[bytes]") -> None:
@@ -90,23 +86,34 @@ def _serve(control: socket.socket) -> None:
 
     for module in pkgutil.walk_packages(oz.__path__, "oz."):
         importlib.import_module(module.name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for who answers
     while True:
-        message, descriptors, *_ = socket.recv_fds(control, _MESSAGE_BYTES, 3)
+        message, descriptors, *_ = socket.recv_fds(control, _MESSAGE_BYTES, 4)
         if not message:
             return
-        pid = os.fork()
-        if pid == 0:
+        if os.fork() == 0:
             control.close()
-            _become(json.loads(message), descriptors)
+            _answer(json.loads(message), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        control.send(str(pid).encode())
-        control.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
 
 
-def _become(request: dict[str, object], descriptors: list[int]) -> NoReturn:
+def _answer(request: dict[str, object], descriptors: list[int]) -> NoReturn:
+    """Tell the number of the program, and the status it ended with."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *streams, reply = descriptors
+    pid = os.fork()
+    if pid == 0:
+        os.close(reply)
+        _become(request, streams)
+    os.write(reply, f"{pid}\n".encode())
+    os.write(reply, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+    os._exit(0)
+
+
+def _become(request: dict[str, object], streams: list[int]) -> NoReturn:
     """Be that program, to its end."""
-    for number, descriptor in enumerate(descriptors):
+    for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
     words, cwd, env = request["words"], request["cwd"], request["env"]

@@ -18,16 +18,14 @@ pytestmark = pytest.mark.skipif(bool(tinycd.missing_tools()), reason=f"without {
 Run = subprocess.CompletedProcess[str]
 
 GREETING = "tiny installer at work"
-# Variant: further arguments, what the message says, whether its screen can always be saved, what the console said.
+# Variant: further arguments, what the message says, whether its screen can always be saved.
 FAILURES = {
-    "power-off": ((), r"power-off: the installer powered off after \d+ s without its marker", False, GREETING),
-    "wrong-nonce": ((), r"wrong-nonce: the installer powered off after \d+ s with a wrong marker", False, GREETING),
-    "hang": (("-t", "5"), r"had not powered itself off by its limit of 5 s \(\d+ s after", True, GREETING),
-    "spin": (("-t", "5"), r"had not powered itself off by its limit of 5 s", True, GREETING),
-    "reset": ((), r"the guest reset itself, which was not expected \(\d+ s after its start\)", True, GREETING),
-    "reset-once": ((), r"the guest reset itself, which was not expected", True, GREETING),
-    "triple-fault": ((), r"the guest reset itself, which was not expected", True, GREETING),
-    "babble": (("-t", "5"), r"had not powered itself off by its limit of 5 s", True, "all work and no power-off"),
+    "power-off": ((), r"power-off: the installer powered off after \d+ s without its marker", False),
+    "wrong-nonce": ((), r"wrong-nonce: the installer powered off after \d+ s with a wrong marker", False),
+    # Time enough to greet first, on the slowest host.
+    "hang": (("-t", "15"), r"had not powered itself off by its limit of 15 s \(\d+ s after", True),
+    "reset-once": ((), r"the guest reset itself, which was not expected \(\d+ s after its start\)", True),
+    "triple-fault": ((), r"the guest reset itself, which was not expected", True),
 }
 
 
@@ -77,7 +75,7 @@ def assert_refused(run: Run, status: int, pattern: str, *, has_hint: bool = True
 def test_a_failed_installation_tells_how_far_it_came(
     variant: str, outcomes: dict[str, Future[Run]], place: Place
 ) -> None:
-    _, pattern, has_screen, console = FAILURES[variant]
+    _, pattern, has_screen = FAILURES[variant]
     run = outcomes[variant].result()
     assert_refused(run, 7, pattern)
     assert re.search(rf"^oz-install: {variant}: ", run.stderr, re.MULTILINE)
@@ -89,15 +87,17 @@ def test_a_failed_installation_tells_how_far_it_came(
         assert Path(screenshot[1]).stat().st_size > 500
     shown = re.findall(r"^  \| (.*)$", run.stderr, re.MULTILINE)
     assert shown and len(shown) <= 12
-    assert any(console in line for line in shown)
+    assert any(GREETING in line for line in shown)
     assert not list(place.images.glob(f"{variant}.*"))
     assert not place.leftovers(variant)
 
 
 def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> None:
     image, kept = place.images / "noisy one.dsk", place.images / "noisy one.failed"
-    run = place.install("-t", "4", "--keep-failed", "-s", image, place.write_template("noisy", cds / "babble.iso"))
+    run = place.install("-t", "6", "--keep-failed", "-s", image, place.write_template("noisy", cds / "babble.iso"))
     assert_refused(run, 7, rf"what there is of it is kept in {kept}")
+    assert "had not powered itself off by its limit of 6 s" in run.stderr
+    assert "  | all work and no power-off" in run.stderr
     log = (kept / "oz/console.log").read_text()
     assert log.startswith(GREETING)
     assert "red" in log
@@ -111,7 +111,7 @@ def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> No
 def test_a_second_failure_replaces_what_was_kept_of_the_first(place: Place, cds: Path) -> None:
     kept = place.images / "again.failed"
     template = place.write_template("again", cds / "power-off.iso")
-    assert place.install("--keep-failed", template).returncode == 7
+    kept.mkdir(parents=True)
     (kept / "old").touch()
     assert place.install("--keep-failed", template).returncode == 7
     assert (kept / "disk").is_file() and not (kept / "old").exists()

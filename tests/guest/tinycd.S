@@ -31,7 +31,7 @@ main:
 	jmp table[bx]
 
 table:
-	.word finish, power_off, wrong_nonce, hang, spin, reset, reset_once, triple_fault, babble, fill_disk
+	.word finish, power_off, wrong_nonce, hang, reset_once, triple_fault, babble, fill_disk
 
 finish:
 	call find_nonce
@@ -65,9 +65,6 @@ wrong_nonce:
 	call send
 	jmp power_off
 
-spin:
-	jmp spin
-
 # The keyboard controller pulses the reset line.
 reset:
 	mov al, 0xfe
@@ -89,13 +86,13 @@ triple_fault:
 	lidt no_vectors
 	int3
 
-# What would clear and paint a terminal, rename it, and a line that never ends; then a megabyte of lines.
+# What would clear and paint a terminal, rename it, and a line that never ends; then 128 KiB of lines.
 babble:
 	mov dx, COM1
 	mov si, offset hostile
 	mov cx, offset hostile_end - hostile
 	call send
-	mov ebp, 1024 * 1024 / 64
+	mov ebp, 128 * 1024 / 64
 more:
 	mov si, offset line
 	mov cx, 64

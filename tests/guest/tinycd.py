@@ -16,14 +16,12 @@ VARIANTS = (
     "power-off",
     "wrong-nonce",
     "hang",
-    "spin",
-    "reset",
     "reset-once",
     "triple-fault",
     "babble",
     "fill-disk",
 )
-"""In the order of the table in the boot image. All but the first fail; only hang, spin and babble have no end."""
+"""In the order of the table in the boot image. All but the first fail; only hang and babble have no end."""
 
 TOOLS = ("as", "ld", "genisoimage")
 VOLUME_ID = "Debian 13.0.0 amd64 n"
