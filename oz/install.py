@@ -219,6 +219,8 @@ def _run_installer(
                 reboots=boot.reboots,
                 limit_s=plan.limit_s,
                 inactivity_s=build.config.inactivity_s or plan.inactivity_s,
+                # What waits for an answer does so no slower under emulation.
+                idle_s=build.config.inactivity_s or plan.inactivity_s / build.settings.limit_factor,
                 clock=RealClock(),
                 ends=boot.ends,
             )

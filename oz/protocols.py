@@ -45,6 +45,8 @@ class Counters:
 
     disk_requests: int
     network_bytes: int
+    cpu_s: float = 0.0
+    """Of all its processors together."""
 
 
 class Domain(Protocol):

@@ -22,7 +22,7 @@ class FakeClock:
 
 class ScriptedDomain:
     """model.Domain: events come at their second after the start; disk requests grow until `busy_until_s`, the
-    network's bytes by `network_bytes_s` for ever.
+    network's bytes by `network_bytes_s` for ever. Half a processor is used until `computing_until_s`.
 
     `on_power_button` is what follows, at once, when the power button is pressed.
     """
@@ -35,6 +35,7 @@ class ScriptedDomain:
         name: str = "scripted",
         busy_until_s: float = float("inf"),
         network_bytes_s: float = 0,
+        computing_until_s: float = 0,
         address: tuple[str, int] = ("127.0.0.1", 22),
         on_power_button: Iterable[DomainEvent] = (),
         console: str = "",
@@ -47,6 +48,7 @@ class ScriptedDomain:
         self._script = list(script)
         self._busy_until_s = busy_until_s
         self._network_bytes_s = network_bytes_s
+        self._computing_until_s = computing_until_s
         self._address = address
         self._on_power_button = list(on_power_button)
         self._console = console
@@ -64,7 +66,9 @@ class ScriptedDomain:
     def counters(self) -> Counters:
         elapsed = self._clock.now - self._start
         requests = int(min(elapsed, self._busy_until_s) * 10)
-        return Counters(disk_requests=requests, network_bytes=int(elapsed * self._network_bytes_s))
+        # A tick now and then is no work.
+        cpu_s = min(elapsed, self._computing_until_s) * 0.5 + elapsed * 0.01
+        return Counters(disk_requests=requests, network_bytes=int(elapsed * self._network_bytes_s), cpu_s=cpu_s)
 
     def console_tail(self, lines: int) -> str:
         return "\n".join(self._console.splitlines()[-lines:])

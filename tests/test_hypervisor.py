@@ -181,6 +181,16 @@ def test_a_guest_that_hangs_is_inactive(hypervisor: LibvirtHypervisor, short_dir
                 wait_boot(domain, reboots=0, limit_s=PATIENCE_S, inactivity_s=1, clock=RealClock())
 
 
+def test_a_guest_that_waits_is_idle_and_one_that_turns_round_is_not(
+    hypervisor: LibvirtHypervisor, short_dir: Path
+) -> None:
+    for stop, words in ((tiny.HALT, "its processors idle"), (tiny.SPIN, "by its limit of 9 s")):
+        with running(hypervisor, machine(short_dir, tiny.sender(b"up\n", stop))) as domain:
+            events(domain, until="marker")
+            with pytest.raises(InstallError, match=words):
+                wait_boot(domain, reboots=0, limit_s=9, inactivity_s=PATIENCE_S, idle_s=2, clock=RealClock())
+
+
 def test_a_guest_that_reads_its_disk_is_active_till_its_limit(hypervisor: LibvirtHypervisor, short_dir: Path) -> None:
     with running(hypervisor, machine(short_dir, tiny.sender(b"up\n", tiny.READ_DISK_FOREVER))) as domain:
         events(domain, until="marker")

@@ -111,7 +111,8 @@ def test_goldens_stand_only_where_the_output_changes() -> None:
     assert {path.name for path in GOLDEN.iterdir() if path.name.startswith("ubuntu-")} == names
     # Releases between two of these render the same.
     since_edgy = ["6.10", "7.04", "7.10", "8.04", "9.04", "9.10", "10.10", "12.04", "12.10", "14.04", "14.10"]
-    assert plan_changes("iso") == ["5.04", "5.10", "6.06", *since_edgy, "15.10", "18.04"]
+    since_edgy += ["15.10", "18.04"]
+    assert plan_changes("iso") == ["5.04", "5.10", "6.06", *since_edgy]
     assert plan_changes("url") == ["6.06", *since_edgy]
     assert customize_changes() == ["5.04", "8.04", "10.04", "11.04", "12.04", "15.04", "17.04", "17.10"]
 

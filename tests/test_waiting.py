@@ -85,6 +85,18 @@ def test_inactivity_is_noticed_soon_after_it_lasted_long_enough() -> None:
     assert 420 <= float(found.partition("@")[2]) <= 432
 
 
+def test_who_waits_for_an_answer_is_noticed_sooner_than_who_computes() -> None:
+    for computing_until_s, at_s, words in (
+        (50, 100, "60 s: .*, its processors idle"),
+        (1e9, 300, "300 s: .* no packet "),
+    ):
+        clock = FakeClock()
+        domain: Domain = ScriptedDomain(clock, busy_until_s=40, computing_until_s=computing_until_s)
+        with pytest.raises(InstallError, match=words):
+            wait_boot(domain, reboots=0, limit_s=1000, inactivity_s=300, idle_s=60, clock=clock)
+        assert at_s <= clock.now - 1000 <= at_s + 60
+
+
 def test_the_networks_own_chatter_is_no_activity() -> None:
     """The user network announces its router every few minutes, a bridge its tree every two seconds."""
     for rate, ends in ((30, True), (5000, False)):

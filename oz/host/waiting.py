@@ -1,5 +1,6 @@
 """Waiting for a guest: until it powers itself off, or answers by ssh. Takes its domain, connection and clock."""
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Literal
@@ -14,6 +15,8 @@ _NOTICE_S = 0.25  # how long the end of a watch may have to wait for its thread
 _CHATTER_BYTES = 4096
 """What a network may say by itself between two looks: router announcements (libslirp: every 200 to 600 s), ARP,
 spanning tree. A guest that waits at a question receives them too."""
+_IDLE_SHARE = 0.05
+"""Of one processor. A text installer that waits at a question was measured at 0.006, under software emulation."""
 
 
 def wait_boot(
@@ -22,6 +25,7 @@ def wait_boot(
     reboots: int,
     limit_s: float,
     inactivity_s: float,
+    idle_s: float = math.inf,
     clock: Clock,
     ends: Literal["power-off", "reset"] = "power-off",
     on_marker: Callable[[str], None] | None = None,
@@ -30,12 +34,13 @@ def wait_boot(
     reset that follows `reboots` others.
 
     Raises InstallError, in words, at one reset more, at a crash, when it was stopped from outside, after `limit_s`,
-    and after `inactivity_s` without a disk request, a packet or a marker.
+    after `inactivity_s` without a disk request, a packet or a marker, and already after `idle_s` if its processors had
+    nothing to do either.
     """
     watch = _Watch(domain, clock)
     markers: list[str] = []
     while True:
-        look_s = min(_LOOK_S, limit_s, inactivity_s)
+        look_s = min(_LOOK_S, limit_s, inactivity_s, idle_s)
         event = domain.next_event(max(0.0, min(look_s, watch.start + limit_s - clock.monotonic())))
         if event and event.kind == "power-off":
             return tuple(markers)
@@ -53,8 +58,12 @@ def wait_boot(
         elif event:
             raise watch.failure(describe_event(event))
         watch.look(look_s)
-        if watch.idle_s() >= inactivity_s:
+        if watch.inactive_s() >= inactivity_s:
             raise watch.failure(f"the guest showed no activity for {inactivity_s:.0f} s: no disk request, no packet")
+        if watch.idle_s() >= idle_s:
+            raise watch.failure(
+                f"the guest showed no activity for {idle_s:.0f} s: no disk request, no packet, its processors idle"
+            )
         if watch.elapsed_s() >= limit_s:
             raise watch.failure(f"the guest had not powered itself off by its limit of {limit_s:.0f} s")
 
@@ -65,15 +74,18 @@ class _Watch:
     def __init__(self, domain: Domain, clock: Clock) -> None:
         self._domain = domain
         self._clock = clock
-        self.start = self._looked = self._active = clock.monotonic()
+        self.start = self._looked = self._active = self._busy = clock.monotonic()
         self._counters = Counters(disk_requests=0, network_bytes=0)
         self.reboots = 0
 
     def elapsed_s(self) -> float:
         return self._clock.monotonic() - self.start
 
-    def idle_s(self) -> float:
+    def inactive_s(self) -> float:
         return self._clock.monotonic() - self._active
+
+    def idle_s(self) -> float:
+        return self._clock.monotonic() - max(self._active, self._busy)
 
     def is_active(self) -> None:
         self._active = self._clock.monotonic()
@@ -82,12 +94,14 @@ class _Watch:
         now = self._clock.monotonic()
         if now - self._looked < interval_s:
             return
-        self._looked = now
+        passed_s, self._looked = now - self._looked, now
         before, self._counters = self._counters, self._domain.counters()
         disk = self._counters.disk_requests - before.disk_requests
         network = self._counters.network_bytes - before.network_bytes
         if disk or network >= _CHATTER_BYTES:
             self._active = now
+        if self._counters.cpu_s - before.cpu_s >= _IDLE_SHARE * passed_s:
+            self._busy = now
 
     def failure(self, what: str) -> InstallError:
         return InstallError(

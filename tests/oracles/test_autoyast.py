@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_no_release_is_without_a_judge() -> None:
 
 
 @pytest.mark.parametrize("name", JUDGES)
-def test_every_profile_is_one_by_its_schema(name: str) -> None:
+def test_every_profile_is_one_by_its_schema(name: str, proof: Callable[..., None]) -> None:
     distro, versions, other, others = JUDGES[name]
     profiles = {**texts_of_all(str(distro), tuple(versions)), **texts_of_all(str(other), tuple(others))}
     if name.startswith("SLE-"):
@@ -75,6 +76,10 @@ def test_every_profile_is_one_by_its_schema(name: str) -> None:
     for profile in profiles:
         judge = schema(name)
         assert judge.validate(etree.fromstring(profile.encode())), judge.error_log
+    for system, judged in ((str(distro), versions), (str(other), others)):
+        for sample in samples(system):
+            if sample[0] in judged:
+                proof("oracle", system, *sample)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import functools
 import re
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from re import _parser as regexps  # type: ignore[attr-defined]
 from typing import Any
@@ -106,11 +106,14 @@ def test_every_release_has_a_judge() -> None:
     assert len(judges) == len(["RHEL3", *range(4, 11)]) + len(range(3, 7)) + len(range(7, 45)) + 1
 
 
-def test_pykickstart_takes_every_answer_file() -> None:
+def test_pykickstart_takes_every_answer_file(proof: Callable[..., None]) -> None:
     for judge, answer in judged():
         for complaint in complaints(judge, answer):
             allowed = [who for what, who in DEPRECATED.items() if what in complaint]
             assert allowed and re.fullmatch(allowed[0], judge), (judge, complaint, answer)
+    for distro in FAMILY:
+        for sample in samples(distro):
+            proof("oracle", distro, *sample)
 
 
 @pytest.mark.parametrize(

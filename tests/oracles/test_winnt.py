@@ -7,13 +7,13 @@ Nothing on Linux knows winnt.sif itself, and the script of the first logon has n
 import itertools
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from guest import tiny
 from lxml import etree
-from plans import SETTINGS, sample_plan
+from plans import SETTINGS, sample_plan, samples
 from test_windows import VERSIONS, every_plan, read_sif, windows
 
 from oz.domain import domain_xml
@@ -63,7 +63,7 @@ KNOWN = {
 """Section, key, and a pattern of the values that it may have."""
 
 
-def test_every_key_and_value_is_one_of_microsofts_reference() -> None:
+def test_every_key_and_value_is_one_of_microsofts_reference(proof: Callable[..., None]) -> None:
     for plan in every_plan():
         sif = read_sif(plan.answer)
         for section in sif.sections():
@@ -72,6 +72,8 @@ def test_every_key_and_value_is_one_of_microsofts_reference() -> None:
                 assert re.fullmatch(KNOWN[section][key], value), (section, key, value)
         names = set(sif["UserData"])
         assert len(names & {"ProductID", "ProductKey"}) == 1
+    for sample in samples("Windows"):
+        proof("oracle", "Windows", *sample)
 
 
 def test_the_file_is_one_that_setup_does_not_pass_over() -> None:

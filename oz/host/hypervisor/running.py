@@ -144,17 +144,21 @@ class RunningDomain:
 
     def counters(self) -> Counters:
         """The last known ones once the domain has ended."""
-        kinds = self._libvirt.VIR_DOMAIN_STATS_BLOCK | self._libvirt.VIR_DOMAIN_STATS_INTERFACE
+        libvirt = self._libvirt
+        kinds = libvirt.VIR_DOMAIN_STATS_BLOCK | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_VCPU
         try:
             [(_, statistics)] = self._connection.domainListGetStats([self._handle], kinds)
-        except (self._libvirt.libvirtError, ValueError):
+        except (libvirt.libvirtError, ValueError):
             return self._counters
 
         def total(pattern: str) -> int:
             return sum(int(value) for key, value in statistics.items() if re.fullmatch(pattern, key))
 
         self._counters = Counters(
-            disk_requests=total(r"block\.\d+\.(rd|wr)\.reqs"), network_bytes=total(r"net\.\d+\.[rt]x\.bytes")
+            disk_requests=total(r"block\.\d+\.(rd|wr)\.reqs"),
+            network_bytes=total(r"net\.\d+\.[rt]x\.bytes"),
+            # of QEMU's threads, in nanoseconds: there without cgroups as well
+            cpu_s=total(r"vcpu\.\d+\.time") / 1e9,
         )
         return self._counters
 
