@@ -39,9 +39,10 @@ demo: setup-run cd
 	@$(PYTHON) examples/demo.py --cd $(CD) --output $(DEMO)
 
 test: setup cd
-	$(PYTHON) -m pytest -m 'not real' -n auto --dist loadfile --ignore tests/guest/test_uris.py
-	# a process of its own: one that has embedded libvirt can connect to no daemon
-	$(PYTHON) -m pytest tests/guest/test_uris.py
+	# a file to a worker, the longest ones, which come first in the tree, first: by default they would come last
+	$(PYTHON) -m pytest -m 'not real' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
+	# processes of their own: one that has embedded libvirt can connect to no daemon
+	$(PYTHON) -m pytest -n 2 tests/guest/test_uris.py
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real

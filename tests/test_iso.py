@@ -697,7 +697,7 @@ def test_unreadable(media: Callable[[str], Path], tmp_path: Path) -> None:
 
 
 def test_random_damage_is_a_medium_error_or_nothing(small: Damaged, media: Callable[[str], Path]) -> None:
-    """Bytes flipped where they matter, and ends cut off; four seconds of it, always the same ones."""
+    """Bytes flipped where they matter, and ends cut off; always the same ones."""
     chance = random.Random(20)
     sound = bytes(small.data)
     records = [at for at in range(16 * SECTOR, min(len(sound), 60 * SECTOR)) if sound[at]]
@@ -706,9 +706,8 @@ def test_random_damage_is_a_medium_error_or_nothing(small: Damaged, media: Calla
         MediumEdit(path="/sub/deeper/file", content=b"x"),
         MediumEdit(path="/file.txt", content=b"x"),
     ]
-    end = time.monotonic() + 4
     outcomes = {"read": 0, "refused": 0}
-    while time.monotonic() < end and sum(outcomes.values()) < 1500:
+    while sum(outcomes.values()) < 1000:
         small.data[:] = sound
         for _ in range(chance.choice((1, 1, 2, 8, 40))):
             small.data[chance.choice(records)] = chance.choice((0, 1, 2, 0x7F, 0x80, 0xFF, chance.randrange(256)))

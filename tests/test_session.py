@@ -78,7 +78,7 @@ def building(directory: Path, **options: object) -> Iterator[Build]:
     path = directory.parent / "oz.cfg"
     path.write_text(
         f"[paths]\noutput_dir = {directory}\ndata_dir = {directory.parent}/data\n"
-        f"screenshot_dir = {directory.parent}/shots\n[timeouts]\nshutdown = 20\n"
+        f"screenshot_dir = {directory.parent}/shots\n[timeouts]\nshutdown = 200\n"
     )
     config = oz_config.load(path, is_root=False, home=directory.parent)
     tdl = sample_tdl("12", name="f", rootpw="secret")
@@ -384,7 +384,7 @@ def test_a_guest_that_dies_instead_of_powering_off_is_not_waited_for(found: Buil
     threading.Timer(0.5, domain.events.put, [DomainEvent(kind="stopped", text="QEMU crashed")]).start()
     with pytest.raises(GuestError, match="stopped from outside: QEMU crashed, while it was to power off"):
         power_off(session, found)
-    assert time.monotonic() - start < 9
+    assert time.monotonic() - start < 60
 
 
 # ------------------------------------------------------------------ what is kept

@@ -25,6 +25,14 @@ TDL = """<template><name>short</name>
 """
 
 
+@pytest.fixture
+def place(tmp_path: Path, capabilities_cache: Path) -> Path:
+    """A directory for a build that knows already what QEMU and KVM can do here."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/cache").symlink_to(capabilities_cache)
+    return tmp_path
+
+
 def install(directory: Path, source: str, *options: str) -> None:
     """Run oz-install to the installer's early end."""
     answer = directory / "answer.cfg"
@@ -36,19 +44,19 @@ def install(directory: Path, source: str, *options: str) -> None:
     assert {path.name for path in (directory / "images").iterdir()} == {"short.dsk", "short.oz", "short.xml"}
 
 
-def test_from_a_cd_by_isolinux(tmp_path, proof):
-    install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>')
+def test_from_a_cd_by_isolinux(place, proof):
+    install(place, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>')
     proof("installer", "Debian", "13", "x86_64", "iso", "bios")
 
 
-def test_from_a_cd_by_grub_under_uefi(tmp_path, proof):
-    install(tmp_path, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>', "--firmware", "efi")
-    assert (tmp_path / "images/short.oz/vars.fd").exists()
-    assert "vars.fd" in (tmp_path / "images/short.xml").read_text()
+def test_from_a_cd_by_grub_under_uefi(place, proof):
+    install(place, f'<install type="iso"><iso>file://{MEDIA}/debian-13.iso</iso></install>', "--firmware", "efi")
+    assert (place / "images/short.oz/vars.fd").exists()
+    assert "vars.fd" in (place / "images/short.xml").read_text()
     proof("installer", "Debian", "13", "x86_64", "iso", "efi")
 
 
-def test_from_a_tree_by_kernel_and_initrd(tmp_path, proof):
+def test_from_a_tree_by_kernel_and_initrd(place, proof):
     with serve(MEDIA / "tree") as port:
-        install(tmp_path, f'<install type="url"><url>http://10.0.2.2:{port}/</url></install>')
+        install(place, f'<install type="url"><url>http://10.0.2.2:{port}/</url></install>')
     proof("installer", "Debian", "13", "x86_64", "url", "bios")
