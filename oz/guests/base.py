@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from oz.errors import MediumError, TdlError
 from oz.guests import packages
@@ -115,11 +115,14 @@ class Guest(ABC):
     medium_hint: ClassVar[str] = "use the first CD or DVD"
 
     release: Release
+    facts: Any
+    """The release's: a dataclass of the installer's own, with `hardware` and, of systems with ssh, `system`."""
     version: str
     arch: str
 
     def __init__(self, release: Release, version: str, arch: str) -> None:
         self.release = release
+        self.facts = release.facts
         self.version = version
         self.arch = arch
 
@@ -192,9 +195,9 @@ class Guest(ABC):
         """The medium as the distributor documents it, for plans without one."""
 
     @property
-    @abstractmethod
     def hardware(self) -> HardwareFacts:
         """The hardware that the release works with."""
+        return cast(HardwareFacts, self.facts.hardware)
 
     def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
         """The virtual hardware for installing and for running. Raises UnsupportedError."""
@@ -219,9 +222,9 @@ class Guest(ABC):
     # ---------------------------------------------------------------- the installed system
 
     @property
-    @abstractmethod
     def system(self) -> SystemFacts:
         """The installed system's own facts. Raises UnsupportedError for one without ssh, in which nothing is done."""
+        return cast(SystemFacts, self.facts.system)
 
     @property
     def password_schemes(self) -> tuple[str, ...]:

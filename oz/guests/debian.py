@@ -5,7 +5,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
 from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
 from oz.guests.partman import expert_recipe, guided_size
@@ -32,24 +32,11 @@ _DIRECTORY = "/oz"
 
 
 class Debian(Guest):
+    facts: DebianFacts
     identity_files = ("/.disk/info",)
     medium_hint = "use a netinst CD, or the first CD or DVD"
     netboot_name: ClassVar[str] = "debian-installer"
     """The directory of kernel and initrd below a netboot directory."""
-
-    @property
-    def facts(self) -> DebianFacts:
-        facts = self.release.facts
-        assert isinstance(facts, DebianFacts)
-        return facts
-
-    @property
-    def system(self) -> SystemFacts:
-        return self.facts.system
-
-    @property
-    def hardware(self) -> HardwareFacts:
-        return self.facts.hardware
 
     @property
     def architecture(self) -> Architecture:

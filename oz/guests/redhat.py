@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
 from oz.guests.partitions import BIOS_BOOT, BOOT_BYTES, plan_partitions
 from oz.guests.redhatfacts import RedHatFacts
 from oz.guests.redhatmedia import IDENTITY_FILES, has_packages, read_claims, variant_of
@@ -38,22 +38,9 @@ _PXEBOOT = "/images/pxeboot"
 
 
 class RedHat(Guest):
+    facts: RedHatFacts
     identity_files = IDENTITY_FILES
     medium_hint = "use the DVD, or the first CD"
-
-    @property
-    def facts(self) -> RedHatFacts:
-        facts = self.release.facts
-        assert isinstance(facts, RedHatFacts)
-        return facts
-
-    @property
-    def system(self) -> SystemFacts:
-        return self.facts.system
-
-    @property
-    def hardware(self) -> HardwareFacts:
-        return self.facts.hardware
 
     # ---------------------------------------------------------------- media
 

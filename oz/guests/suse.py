@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
 from oz.guests.partitions import plan_partitions
 from oz.guests.susefacts import ARCHITECTURES, SuseFacts
 from oz.model import (
@@ -58,22 +58,9 @@ class Slice:
 
 
 class Suse(Guest):
+    facts: SuseFacts
     identity_files = ("/content", "/media.1/build")
     medium_hint = "use the first DVD; of SLES 15 the one called Full"
-
-    @property
-    def facts(self) -> SuseFacts:
-        facts = self.release.facts
-        assert isinstance(facts, SuseFacts)
-        return facts
-
-    @property
-    def system(self) -> SystemFacts:
-        return self.facts.system
-
-    @property
-    def hardware(self) -> HardwareFacts:
-        return self.facts.hardware
 
     # ---------------------------------------------------------------- media
 

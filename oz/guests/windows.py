@@ -12,7 +12,7 @@ res/mbr/readme.txt, and ReactOS, isoboot.S, are made to do the same).
 import re
 
 from oz.errors import MediumError, UnsupportedError, UsageError
-from oz.guests.base import Guest, HardwareFacts, SystemFacts, refuse
+from oz.guests.base import Guest, SystemFacts, refuse
 from oz.guests.partitions import PartitionFacts, plan_partitions
 from oz.guests.windowsfacts import DIRECTORIES, TAGS, VOLUMES, WindowsFacts
 from oz.model import (
@@ -43,17 +43,8 @@ _COMPUTER_NAME_MAX = 15
 
 
 class Windows(Guest):
+    facts: WindowsFacts
     medium_hint = "use the CD that boots, the first"
-
-    @property
-    def facts(self) -> WindowsFacts:
-        facts = self.release.facts
-        assert isinstance(facts, WindowsFacts)
-        return facts
-
-    @property
-    def hardware(self) -> HardwareFacts:
-        return self.facts.hardware
 
     # ---------------------------------------------------------------- the installed system
 
