@@ -95,8 +95,9 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
         access = jeos.start_from(cached, machine, access, build)
         return _publish(machine, access, names, build, clock.monotonic() - start)
 
-    boot_files = remaster(plan, medium, files, build, as_iso=stop_after == "media")
-    if build.config.cache_modified_media and stop_after != "media":
+    is_kept = stop_after == "media" or build.config.cache_modified_media
+    boot_files = remaster(plan, medium, files, build, as_iso=is_kept)
+    if is_kept and stop_after != "media":
         keep_beside(boot_files, build)
     if stop_after == "media":
         return _publish_media(boot_files, plan, access, names, build, clock.monotonic() - start)

@@ -127,10 +127,11 @@ def _make_seed(plan: Seed, work: Path) -> Drive:
 
 
 def keep_beside(boot_files: BootFiles, build: Build) -> None:
-    """Keep what was made for the installer in NAME.oz: for booting it again by hand."""
+    """Keep what was made for the installer in NAME.oz: for booting it again by hand. The medium must be a whole one: an
+    overlay would lie on an original that may go."""
     beside = build.work / "oz"
     if boot_files.medium and boot_files.medium.path.parent == build.work:
-        disk.copy(boot_files.medium, beside / boot_files.medium.path.name)
+        (beside / boot_files.medium.path.name).hardlink_to(boot_files.medium.path)
     for small in (boot_files.floppy, boot_files.seed):
         if small:
             shutil.copyfile(small.path, beside / small.path.name)

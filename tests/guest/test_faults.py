@@ -197,6 +197,19 @@ def test_two_builds_at_once_succeed_and_what_is_there_is_kept(
     assert not place.leftovers("kept", "other")
 
 
+def test_an_edited_medium_that_is_kept_stands_alone(short_dir: Path, capabilities_cache: Path, cds: Path) -> None:
+    """Where the original lay there may be nothing any more."""
+    place = Place(short_dir / "medium", capabilities_cache, cache_modified_media="yes")
+    run = place.install("--stop-after", "disk", place.write_template("medium", cds / "finish.iso"))
+    assert run.returncode == 0, run.stderr
+    kept = place.images / "medium.oz/medium.iso"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    command = ["isoinfo", "-R", "-i", str(kept), "-x", "/oz/preseed.cfg"]
+    answer = subprocess.run(command, capture_output=True, check=True).stdout
+    assert answer and answer == (place.images / "medium.oz/preseed.cfg").read_bytes()
+    assert not place.leftovers()
+
+
 # ------------------------------------------------------------------ what is given
 
 
