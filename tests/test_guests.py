@@ -584,6 +584,7 @@ def test_lennys_apt_forgets_the_keys_of_a_repository_that_goes(tmp_path: Path) -
     subprocess.run(make, check=True, capture_output=True, env=environment)
     exported = subprocess.run(["gpg", "--export", "--armor"], check=True, capture_output=True, env=environment).stdout
     listed = subprocess.run(["gpg", "-k", "--with-colons"], check=True, capture_output=True, text=True, env=environment)
+    subprocess.run(["gpgconf", "--kill", "all"], check=True, env=environment)
     number = re.search(r"^pub:(?:[^:]*:){3}([0-9A-F]{16}):", listed.stdout, re.MULTILINE)
     key = tmp_path / "etc/apt/oz-x.asc"
     key.write_bytes(exported)
