@@ -112,8 +112,34 @@ def check_manifest_options(args: argparse.Namespace) -> None:
         raise UsageError("-i goes with -g", hint="give -g as well to list the packages")
     if args.format and not (args.manifest or args.seal):
         raise UsageError("--format goes with -g or --seal", hint="give -g as well to list the packages")
+    if args.json and args.format == "icicle" and not args.manifest_file:
+        raise UsageError("--json prints one JSON document, which ICICLE is not", hint="give -i FILE as well")
     if args.manifest_file:
         _check_target(args.manifest_file, "-i")
+
+
+_OF_A_BUILD = {
+    "auto": "-a", "disk": "-s", "xmlfile": "-x", "cleanup": "-p", "customize": "-u", "manifest": "-g", "seal": "--seal",
+    "timeout": "-t", "force_download": "-f", "keep_failed": "--keep-failed",
+}  # fmt: skip
+
+
+def check_no_build(args: argparse.Namespace, option: str) -> None:
+    """Refuse what would have no effect with an option that builds nothing. Raises UsageError."""
+    given = [name for dest, name in _OF_A_BUILD.items() if getattr(args, dest)]
+    if given:
+        raise UsageError(f"{', '.join(given)} would have no effect with {option}", hint="leave one or the other out")
+
+
+def check_apart(written: Sequence[tuple[str, Path | None]], read: Sequence[tuple[str, Path | None]]) -> None:
+    """Refuse a file that would be written over another that is written or read. Raises UsageError."""
+    taken = {path.resolve(): name for name, path in read if path}
+    for name, path in written:
+        if path is None:
+            continue
+        other = taken.setdefault(path.resolve(), name)
+        if other != name:
+            raise UsageError(f"{name} {path} would replace {other}", hint="name another file")
 
 
 def check_targets(args: argparse.Namespace) -> None:

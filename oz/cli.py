@@ -46,6 +46,9 @@ def main_cleanup(argv: Sequence[str]) -> int:
 
 
 def _install(args: argparse.Namespace) -> None:
+    for option in ("check", "list_guests", "identify"):
+        if getattr(args, option):
+            arguments.check_no_build(args, f"--{option.replace('_', '-')}")
     if args.list_guests:
         return _list_guests(args)
     if args.identify:
@@ -61,6 +64,8 @@ def _install(args: argparse.Namespace) -> None:
         raise UsageError(f"{len(args.tdl)} templates are named, expected one", hint="only --check takes several")
     if args.stop_after and (args.customize or args.manifest or args.seal):
         raise UsageError("--stop-after goes without -u, -g and --seal", hint="run oz-customize on what it makes")
+    if args.stop_after == "media" and args.xmlfile:
+        raise UsageError("-x goes without --stop-after media, which makes no XML", hint="leave one or the other out")
     arguments.check_targets(args)
     config, tdl, guest = _load(args, args.tdl[0])
     _check_phases(tdl, guest, customize=args.customize or args.seal, manifest=args.manifest)
@@ -71,6 +76,10 @@ def _install(args: argparse.Namespace) -> None:
     from oz.install import install, names_of
 
     names = names_of(tdl, config, options)
+    arguments.check_apart(
+        [("the image", names.disk), ("the XML", names.xml), ("-i", args.manifest_file)],
+        [("the template", args.tdl[0]), ("the medium", _local_medium(tdl))],
+    )
     with open_build(tdl, guest, config, settings, options, image=names.disk) as build:
         installed = install(build, stop_after=args.stop_after)
         manifest = _finish(args, installed, build)
@@ -105,6 +114,8 @@ def _check(args: argparse.Namespace) -> None:
     from oz.guests import guest_for
     from oz.model import Settings
 
+    if args.config:
+        _load_config(args)
     wrong = False
     for path in args.tdl:
         lines = list(oz_tdl.problems(path))
@@ -126,6 +137,8 @@ def _check(args: argparse.Namespace) -> None:
         wrong = wrong or bool(lines)
     if wrong:
         raise process.Told(TdlError.exit_status)
+    if args.json:
+        write_result(json.dumps({"checked": [str(path) for path in args.tdl]}) + "\n")
 
 
 def _dry_run(args: argparse.Namespace, config: "Config", tdl: "Tdl", guest: "Guest") -> None:
@@ -211,6 +224,10 @@ def _open_image(args: argparse.Namespace, *, customize: bool, manifest: bool) ->
 
     # Before the host is probed for KVM, which takes a while and matters to the domain alone.
     image = find_image(args.image, tdl, guest, _settle(args, config, tdl, probe=False)[1])
+    arguments.check_apart(
+        [("-i", args.manifest_file)],
+        [("the image's XML", args.image), ("the template", args.tdl), ("the image", image.disk.path)],
+    )
     options, settings = _settle(args, config, tdl)
     with open_build(tdl, guest, config, settings, options, image=image.disk.path) as build:
         yield build, image
@@ -220,13 +237,12 @@ def _open_image(args: argparse.Namespace, *, customize: bool, manifest: bool) ->
 
 
 def _cleanup(args: argparse.Namespace) -> None:
-    from oz import config as oz_config
     from oz.host import cache
     from oz.units import format_size
 
     if args.json and not args.force:
         raise UsageError("--json asks nothing", hint="give -f as well")
-    config = oz_config.load(args.config, is_root=os.geteuid() == 0, home=_home())
+    config = _load_config(args)
     entries = cache.entries(config.data_dir)
     for entry in entries:
         state = ", in use" if entry.is_in_use else ""
@@ -254,13 +270,25 @@ def _cleanup(args: argparse.Namespace) -> None:
 
 
 def _load(args: argparse.Namespace, path: Path) -> "tuple[Config, Tdl, Guest]":
-    from oz import config as oz_config
     from oz import tdl as oz_tdl
     from oz.guests import guest_for
 
-    config = oz_config.load(args.config, is_root=os.geteuid() == 0, home=_home())
+    config = _load_config(args)
     tdl = oz_tdl.load(path)
     return config, tdl, guest_for(tdl)
+
+
+def _load_config(args: argparse.Namespace) -> "Config":
+    from oz import config as oz_config
+
+    return oz_config.load(args.config, is_root=os.geteuid() == 0, home=_home())
+
+
+def _local_medium(tdl: "Tdl") -> Path | None:
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(tdl.install_url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _settle(

@@ -43,7 +43,7 @@ def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: 
         lines.append(f"  manifest  {manifest}")
     secrets = "" if is_sealed else "keys, " if has_ssh else "password, "
     lines.append(f"  beside    {directory} ({secrets}plan, console log)")
-    by_xml = f"virsh define {shlex.quote(str(installed.xml))} && virsh start {shlex.quote(machine.name)}"
+    by_xml = f"virsh define {shlex.quote(str(installed.xml))} && virsh start --domain {shlex.quote(machine.name)}"
     if machine.hardware.firmware == "efi":
         return "\n".join([*lines, f"  boot it   {by_xml}"])
     lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT if has_ssh else None))}")

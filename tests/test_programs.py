@@ -295,6 +295,46 @@ def test_what_would_fail_after_a_download_fails_before_it(config: Path, tmp_path
             server.accept()
 
 
+def test_no_output_takes_the_place_of_an_input_or_of_another(config: Path, tmp_path: Path) -> None:
+    medium = tmp_path / "m.iso"
+    medium.write_bytes(b"the medium")
+    template = write_tdl(tmp_path / "t.tdl", url=medium.as_uri())
+    kept = {path: path.read_bytes() for path in (medium, template)}
+    image = tmp_path / "images/sample.dsk"
+    image.parent.mkdir()
+    (tmp_path / "link").symlink_to(medium)
+    for words, message in (
+        (["-p", "-s", medium], f"the image {medium} would replace the medium"),
+        (["-p", "-s", tmp_path / "link"], f"the image {tmp_path}/link would replace the medium"),
+        (["-p", "-x", template], f"the XML {template} would replace the template"),
+        (["-g", "-i", image], f"-i {image} would replace the image"),
+        (["-g", "-i", medium], f"-i {medium} would replace the medium"),
+    ):
+        done = run("oz-install", "-c", config, *words, template)
+        assert (done.returncode, done.stdout) == (2, "") and message in done.stderr, done.stderr
+    image.write_bytes(bytes(1024**2))
+    for output, what in ((image, "the image"), (template, "the template")):
+        done = run("oz-generate-manifest", "-c", config, "-i", output, template, image)
+        assert (done.returncode, done.stdout) == (2, "") and f"-i {output} would replace {what}" in done.stderr
+    assert image.read_bytes() == bytes(1024**2)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_options_without_effect_are_refused(config: Path, tmp_path: Path) -> None:
+    template = write_tdl(tmp_path / "t.tdl")
+    for words, message in (
+        (["--check", "-u", "-p", template], "-p, -u would have no effect with --check"),
+        (["--list-guests", "--seal"], "--seal would have no effect with --list-guests"),
+        (["--stop-after", "media", "-x", tmp_path / "x", template], "-x goes without --stop-after media"),
+        (["-g", "--json", "--format", "icicle", template], "--json prints one JSON document"),
+        (["--check", "-c", tmp_path / "none", template], "none"),
+    ):
+        done = run("oz-install", *words)
+        assert (done.returncode, done.stdout) in ((2, ""), (3, "")) and message in done.stderr, done.stderr
+    done = run("oz-install", "--check", "--json", "-c", config, template)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"checked": [str(template)]})
+
+
 @pytest.mark.parametrize("kind", ["iso", "url"])
 def test_a_plan_holds_no_secret(kind: str, config: Path, tmp_path: Path) -> None:
     plans = []
