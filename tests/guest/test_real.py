@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,11 @@ from oz.handoff import qemu_command
 from oz.host import disk
 from oz.model import Drive
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(4300)]
 
 PACKAGES = ("tree", "hello")
+Outcome = tuple[subprocess.CompletedProcess[str], str]
+"""A command's end, and the digest of the image after it."""
 TDL = """<?xml version="1.0" encoding="UTF-8"?>
 <template>
   <name>{name}</name>
@@ -55,6 +58,7 @@ TDL = """<?xml version="1.0" encoding="UTF-8"?>
 def real():
     """The directory of the build; kept for who wants to look at it."""
     directory = ROOT / "build/real"
+    shutil.rmtree(directory / "images", ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
@@ -65,10 +69,10 @@ def port():
         yield number
 
 
-def write_tdl(real: Path, port: int, packages=PACKAGES, name="real") -> Path:
+def write_tdl(real: Path, port: int, packages=PACKAGES, name="real", path: Path | None = None) -> Path:
     names = "".join(f'<package name="{name}"/>' for name in packages)
     key = (MEDIA / "archive-key.asc").read_text()
-    path = real / f"{name}.tdl"
+    path = path or real / f"{name}.tdl"
     path.write_text(TDL.format(name=name, iso=MEDIA / "debian-13.iso", packages=names, port=port, key=key))
     return path
 
@@ -79,7 +83,7 @@ def installed(real, port):
     config = write_config(real, timeouts_boot="600", cache_jeos="yes")
     with (real / "install.log").open("w") as log:
         status = subprocess.run(
-            [sys.executable, str(ROOT / "bin/oz-install"), "-p", "-c", str(config), str(write_tdl(real, port))],
+            [sys.executable, str(ROOT / "bin/oz-install"), "-p", "-f", "-c", str(config), str(write_tdl(real, port))],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -141,39 +145,62 @@ def test_the_installed_system_is_the_one_asked_for(installed, proof):
     proof("installed", "Debian", "13", "x86_64", "iso", "bios")
 
 
-def test_a_second_build_starts_from_the_cached_system_with_secrets_of_its_own(installed, real, port):
-    tdl = write_tdl(real, port, name="again")
-    done = run("oz-install", "-p", "-c", real / "oz.cfg", tdl, timeout=1800)
+@dataclass(frozen=True)
+class Sessions:
+    """What became of the installed system without changing it."""
+
+    digest: str
+    """Of the image before them all."""
+    again: Future[Outcome]
+    refused: Future[Outcome]
+    listed: Future[Outcome]
+
+
+@pytest.fixture(scope="module")
+def sessions(installed, real, port):
+    """A second build, beside the commands that work on the first one's image: a guest has one processor."""
+    again_tdl = write_tdl(real, port, name="again")
+    refused_tdl = write_tdl(real, port, packages=("tree", "no-such-package-anywhere"), path=real / "refused.tdl")
+    listed_tdl = write_tdl(real, port, path=real / "listed.tdl")
+    config, xml = real / "oz.cfg", installed.with_suffix(".xml")
+
+    def outcome(program, *words):
+        done = run(program, "-c", config, *words, timeout=3000)
+        return done, digest(installed)
+
+    before = digest(installed)
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as on_the_image:
+        yield Sessions(
+            digest=before,
+            again=beside.submit(outcome, "oz-install", "-p", again_tdl),
+            refused=on_the_image.submit(outcome, "oz-customize", refused_tdl, xml),
+            listed=on_the_image.submit(outcome, "oz-generate-manifest", "--format", "json", listed_tdl, installed),
+        )
+
+
+def test_a_second_build_starts_from_the_cached_system_with_secrets_of_its_own(installed, sessions):
+    done, _ = sessions.again.result()
     assert done.returncode == 0, done.stderr
     assert "cached installation" in done.stderr
     again = installed.parent / "again.dsk"
-    try:
-        keys = read(again, "/root/.ssh/authorized_keys")
-        assert (installed.parent / "again.oz/id_rsa.pub").read_text().split()[1] in keys
-        assert (installed.parent / "real.oz/id_rsa.pub").read_text().split()[1] not in keys
-        host_key = read(again, "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
-        assert host_key in (installed.parent / "again.oz/known_hosts").read_text()
-        for path in ("/etc/ssh/ssh_host_ed25519_key.pub", "/etc/machine-id", "/etc/shadow"):
-            assert read(again, path) != read(installed, path), path
-    finally:
-        again.unlink()
-        again.with_suffix(".xml").unlink()
-        shutil.rmtree(again.with_suffix(".oz"))
+    keys = read(again, "/root/.ssh/authorized_keys")
+    assert (installed.parent / "again.oz/id_rsa.pub").read_text().split()[1] in keys
+    assert (installed.parent / "real.oz/id_rsa.pub").read_text().split()[1] not in keys
+    host_key = read(again, "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+    assert host_key in (installed.parent / "again.oz/known_hosts").read_text()
+    for path in ("/etc/ssh/ssh_host_ed25519_key.pub", "/etc/machine-id", "/etc/shadow"):
+        assert read(again, path) != read(installed, path), path
 
 
-def test_a_package_that_does_not_exist_leaves_the_image_as_it_was(installed, real, port):
-    before = digest(installed)
-    tdl = write_tdl(real, port, packages=("tree", "no-such-package-anywhere"))
-    done = run("oz-customize", "-c", real / "oz.cfg", tdl, installed.with_suffix(".xml"), timeout=1800)
+def test_a_package_that_does_not_exist_leaves_the_image_as_it_was(sessions):
+    done, digest_after = sessions.refused.result()
     assert done.returncode == 6, done.stderr
     assert "Unable to locate package no-such-package-anywhere" in done.stderr
-    assert digest(installed) == before
+    assert digest_after == sessions.digest
 
 
-def test_listing_packages_leaves_the_image_bit_for_bit(installed, real, port):
-    before = digest(installed)
-    tdl = write_tdl(real, port)
-    done = run("oz-generate-manifest", "-c", real / "oz.cfg", "--format", "json", tdl, installed, timeout=1800)
+def test_listing_packages_leaves_the_image_bit_for_bit(installed, sessions):
+    done, digest_after = sessions.listed.result()
     assert done.returncode == 0, done.stderr
     packages = json.loads(done.stdout)["packages"]
     names = {package["name"] for package in packages}
@@ -181,10 +208,12 @@ def test_listing_packages_leaves_the_image_bit_for_bit(installed, real, port):
     assert not names & set(PACKAGES)
     in_status = set(re.findall(r"^Package: (\S+)$", read(installed, "/var/lib/dpkg/status"), re.M))
     assert names <= in_status
-    assert digest(installed) == before
+    assert digest_after == sessions.digest
 
 
-def test_customize_list_and_seal(installed, real, port):
+def test_customize_list_and_seal(installed, real, port, sessions):
+    for session in (sessions.again, sessions.refused, sessions.listed):
+        session.exception()  # all that need the image as it was are done with it
     tdl = write_tdl(real, port)
     manifest = real / "manifest.xml"
     xml = installed.with_suffix(".xml")
