@@ -32,6 +32,13 @@ _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG, logging.
 
 def run(parser: Parser, argv: Sequence[str], program: Callable[[argparse.Namespace], None]) -> int:
     """The exit status of a program that is run with these arguments; every error becomes words."""
+    try:
+        return _run(parser, argv, program)
+    finally:
+        _drop_lost_messages()
+
+
+def _run(parser: Parser, argv: Sequence[str], program: Callable[[argparse.Namespace], None]) -> int:
     as_json = "--json" in argv
 
     def fail(message: str, status: int, hint: str | None = None) -> int:
@@ -132,6 +139,14 @@ def _lost(error: OSError) -> HostError:
     # Python would try once more at its exit, and complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return HostError(f"the result cannot be written to stdout: {error.strerror}")
+
+
+def _drop_lost_messages() -> None:
+    """What stderr could not take is given up. Python would try once more at its exit, and make its status 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 # ------------------------------------------------------------------ progress, log, signals
