@@ -14,10 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "build/media"
 
-# What a shell starts in the background ignores SIGINT, and so does all that it starts: a program that a test
-# interrupts would never end.
+# What a shell starts in the background ignores SIGINT, what nohup starts SIGHUP, and so does all that it starts: a
+# program that a test interrupts would never end.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def command(program: str, *arguments: str | Path) -> list[str]:

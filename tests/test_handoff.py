@@ -111,7 +111,7 @@ def installed(path: Path, **changes: str) -> Installed:
 def test_the_summary_names_everything(tmp_path: Path) -> None:
     text = installed_text(installed(tmp_path / "a b.dsk"), manifest=Path("m.json"), is_sealed=False, has_ssh=True)
     assert text.startswith("Installed hand-off in 2 min 5 s\n") and "manifest  m.json" in text
-    assert f"virsh define '{tmp_path}/a b.xml' && virsh start hand-off" in text
+    assert f"virsh define '{tmp_path}/a b.xml' && virsh start --domain hand-off" in text
     assert "qemu-system-x86_64 -machine q35" in text and "enter it  ssh -p 2222" in text
 
 

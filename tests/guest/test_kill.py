@@ -275,6 +275,11 @@ def test_a_commit_killed_in_its_middle_is_repeated(tmp_path: Path) -> None:
             text=True,
         ) as process:
             assert process.stdout and process.stdout.readline() == "begin\n"
+            # Before the journal says so nothing is promised, and the image stays as it was.
+            deadline = time.monotonic() + PATIENCE_S
+            while process.poll() is None and time.monotonic() < deadline:
+                if any('"commit' in path.read_text() for path in (top / "builds").glob("*.json")):
+                    break
             threading.Event().wait(chance.uniform(0, 0.08))
             process.kill()
             ends.add(process.stdout.read())
