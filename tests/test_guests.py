@@ -142,6 +142,17 @@ def test_a_newer_release_is_planned_like_the_newest_with_one_warning(caplog: pyt
     assert "/dists/stable/" in guest.plan_media(sample_tdl("14", install_type="url")).fetches[0].url
 
 
+def test_a_newer_minor_release_of_an_older_line_is_planned_like_its_newest(caplog: pytest.LogCaptureFixture) -> None:
+    """RHEL 9 goes on while there is a 10; 8 has come to its end, and Ubuntu never had minor releases."""
+    with caplog.at_level(logging.WARNING, "oz"):
+        guest = guest_for(sample_tdl("9.31", distro="RHEL"))
+    assert "RHEL 9.31 is newer than this Oz, which knows 9." in caplog.text
+    assert guest.facts == guest_for(sample_tdl("9", distro="RHEL")).facts  # type: ignore[attr-defined]
+    for distro, version in (("RHEL", "8.31"), ("Ubuntu", "19.11")):
+        with pytest.raises(UnsupportedError, match=rf"there is no guest {distro} '{version}'"):
+            guest_for(sample_tdl(version, distro=distro))
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.tdl")), ids=lambda path: path.stem)
 def test_every_example_can_be_planned(path: Path) -> None:
     tdl = load(path)

@@ -181,7 +181,9 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
     numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
-    newest = max(numbered, key=lambda release: _numbers(release.version))
+    # of the major version's own line, where that goes on beside newer ones
+    line = [one for one in numbered if one.is_growing and _numbers(one.version)[0] == _numbers(version)[0]]
+    newest = max(line or numbered, key=lambda release: _numbers(release.version))
     if _numbers(version) <= _numbers(newest.version) or newest.next_differs:
         return None
     log.warning(

@@ -56,6 +56,8 @@ class Release:
     """The facts dataclass of the planner."""
     point_releases: int = 0
     """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
+    is_growing: bool = False
+    """More minor releases of its major version will come, whatever newer ones there are."""
     next_differs: str = ""
     """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
 

@@ -20,6 +20,8 @@ class _Line:
     aarch64_since: int | None = 0
     """The first minor release for it."""
     end_of_life: str
+    is_growing: bool = False
+    """Minor releases are still to come."""
     skipped: tuple[int, ...] = ()
     volume_id: str = ""
     """Of a rebuild's disc; Red Hat's own is a fact."""
@@ -45,8 +47,8 @@ _RHEL = {
     "6": _Line(last=10, **_OLD, end_of_life="2020-11-30"),
     "7": _Line(last=9, aarch64_since=2, end_of_life="2024-06-30"),
     "8": _Line(last=10, end_of_life="2029-05-31"),
-    "9": _Line(last=8, end_of_life="2032-05-31"),
-    "10": _Line(last=2, end_of_life="2035-05-31"),
+    "9": _Line(last=8, is_growing=True, end_of_life="2032-05-31"),
+    "10": _Line(last=2, is_growing=True, end_of_life="2035-05-31"),
 }
 
 _VIRTIO = {name: TRUNK["F 9"][name] for name in ("disk_bus", "disk_buses", "nic_model", "nic_models")}
@@ -195,7 +197,8 @@ def _rows(distro: str, major: str, line: _Line) -> Iterator[Release]:
         # A stream has no minor releases.
         name = major if distro == "CentOSStream" else version
         if name == version or version == versions[-1]:
-            yield make_release(distro, name, line.arches_of(version), line.end_of_life, facts)
+            release = make_release(distro, name, line.arches_of(version), line.end_of_life, facts)
+            yield replace(release, is_growing=line.is_growing and version == versions[-1])
 
 
 RELEASES: tuple[Release, ...] = (
