@@ -153,6 +153,21 @@ def test_a_newer_minor_release_of_an_older_line_is_planned_like_its_newest(caplo
             guest_for(sample_tdl(version, distro=distro))
 
 
+def test_software_emulation_gets_the_argument_that_it_gains_by_from_every_installer_with_a_kernel() -> None:
+    """See oz.guests.base.SAME_ADDRESSES; the template's own arguments go the same way."""
+    rows = {guest_for(tdl).release.planner: tdl for tdl in map(load, sorted(EXAMPLES.glob("*.tdl")))}
+    assert len(rows) >= 5
+    for planner, tdl in rows.items():
+        asking = replace(tdl, kernelparam="some.word=1")
+        try:
+            guest_for(asking).plan_media(asking)
+        except TdlError as error:
+            assert "takes no arguments" in error.message
+            continue
+        texts = plan_texts(sample_plan(asking, replace(SETTINGS, domain_type="qemu")))
+        assert any("some.word=1 norandmaps" in text for text in texts.values()), planner
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.tdl")), ids=lambda path: path.stem)
 def test_every_example_can_be_planned(path: Path) -> None:
     tdl = load(path)

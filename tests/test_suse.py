@@ -266,7 +266,7 @@ def test_a_tree_is_fetched_where_the_architecture_has_it() -> None:
     [
         ("11.3", "https://h/tree", r"openSUSE 11\.3 reads no tree by https\n.*by http, ftp"),
         ("15.6", "file:///srv/tree", r"openSUSE 15\.6 reads no tree by file"),
-        ("15.6", "http://me:secret@h/tree", r"would stay in the image's list of repositories"),
+        ("15.6", "http://me:secret@h/tree", r"would be in the image's list of repositories"),
     ],
 )
 def test_a_tree_that_cannot_serve_is_refused(version: str, url: str, complaint: str) -> None:

@@ -2,17 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, TypedDict, cast
+from urllib.parse import urlsplit
 
 from oz.errors import MediumError, TdlError
 from oz.guests import packages
 from oz.guests.hardware import HardwareFacts as HardwareFacts
 from oz.guests.hardware import plan_hardware
+from oz.guests.release import PORTS as PORTS
+from oz.guests.release import Alias as Alias
+from oz.guests.release import Ports as Ports
+from oz.guests.release import Release as Release
+from oz.guests.release import SystemFacts as SystemFacts
 from oz.model import (
     Access,
     Action,
     Content,
+    Fetch,
     Hardware,
     Identity,
     InstalledPackage,
@@ -20,6 +26,7 @@ from oz.model import (
     ManifestPlan,
     MediaPlan,
     Medium,
+    MediumEdit,
     PutFile,
     RunCommand,
     Settings,
@@ -39,74 +46,11 @@ KEY_MARK = "# oz build key"
 """The line above our key in authorized_keys, by which sealing finds it again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """One row of the table: a release of a distribution and everything that is particular to it."""
+class Limits(TypedDict):
+    """Seconds, as InstallPlan has them."""
 
-    distro: str
-    version: str
-    codename: str
-    """A name that templates may write in place of the version; empty where there is none."""
-    planner: type["Guest"]
-    install_types: Mapping[str, tuple[str, ...]]
-    """Architecture, by its TDL name, to the install types it can be installed by."""
-    end_of_life: str
-    """The day of the last update, ISO 8601."""
-    facts: Any
-    """The facts dataclass of the planner."""
-    point_releases: int = 0
-    """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
-    is_growing: bool = False
-    """More minor releases of its major version will come, whatever newer ones there are."""
-    next_differs: str = ""
-    """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
-    """Another name of a distribution, or of one of its major versions: templates have always written "RHEL-5" with the
-    version "U3", and "RHEL-6" with "4"."""
-
-    distro: str
-    major: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemFacts:
-    """What differs between installed Unix-like systems, whatever installed them."""
-
-    package_manager: str
-    init: Literal["sysv", "upstart", "systemd"]
-    makes_host_keys_at_boot: bool
-    """sshd's own start makes the host keys that are missing: a sealed image needs no help."""
-    can_make_missing_host_keys: bool
-    """`ssh-keygen -A` exists."""
-    host_key_types: tuple[str, ...]
-    """Where it does not: the key types to make one by one."""
-    has_legacy_ssh: bool
-    """sshd knows no rsa-sha2 signatures (OpenSSH before 7.2)."""
-    password_schemes: tuple[str, ...]
-    boot_limit_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What the installer's kernel calls the serial ports of a machine."""
-
-    console: str
-    """With its speed, as the kernel argument console= takes it."""
-    marker: str
-    marker_number: str
-    """Major and minor number of the marker device (Linux: Documentation/admin-guide/devices.txt)."""
-
-
-_PC = Ports(console="ttyS0,115200n8", marker="/dev/ttyS1", marker_number="4 65")
-PORTS = {
-    "i386": _PC,
-    "x86_64": _PC,
-    # The virt machine has one PL011 port; the marker port is a PCI one.
-    "aarch64": Ports(console="ttyAMA0", marker="/dev/ttyS0", marker_number="4 64"),
-}
+    limit_s: float
+    inactivity_s: float
 
 
 class Guest(ABC):
@@ -142,6 +86,24 @@ class Guest(ABC):
     @abstractmethod
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         """What to fetch, and which files of the medium plan_install wants to see. Raises TdlError."""
+
+    def plan_iso(self, tdl: Tdl, *read: str) -> MediaPlan:
+        """The medium that the template names, and the files of it that the plan depends on."""
+        return MediaPlan(fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),), read=read)
+
+    def check_tree(self, tdl: Tdl, url: str, *, what: str, protocols: tuple[str, ...], place: str) -> str:
+        """The URL of a tree or mirror (`what`), if the installer can read it and may be told about it: `place` is where
+        it stays in the image. Raises TdlError."""
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            message = f"a {what}'s URL cannot have a user or password: both would be in {place}"
+            raise refuse(
+                tdl, "os/install/url", message, f"use a {what} without a password, or install from a CD or DVD"
+            )
+        if parts.scheme not in protocols:
+            message = f"the installer of {self.title} reads no {what} by {parts.scheme}"
+            raise refuse(tdl, "os/install/url", message, f"it does by {', '.join(protocols)}")
+        return url.rstrip("/")
 
     @classmethod
     @abstractmethod
@@ -215,6 +177,29 @@ class Guest(ABC):
     @abstractmethod
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
         """The whole unattended installation. `medium` is None for an installation from a URL tree."""
+
+    def answer_variables(self, tdl: Tdl, access: Access) -> dict[str, Any]:
+        """What every answer file of a system with ssh may use; `target` is where its scripts see the system."""
+        return {
+            "facts": self.facts,
+            "key_mark": KEY_MARK,
+            "nonce": access.nonce,
+            "ports": self.ports,
+            "public_key": access.public_key,
+            "release": self.release,
+            "root_password_hash": self._password_hash(access),
+            "system": self.system,
+            "target": "",
+            "tdl": tdl,
+        }
+
+    def plan_limits(self, settings: Settings) -> Limits:
+        """How long the installation, and its silence, may last; a limit that the user set is meant as it is."""
+        limit_s, factor = settings.install_limit_s, settings.limit_factor
+        return {
+            "limit_s": self.facts.limit_s * factor if limit_s is None else limit_s,
+            "inactivity_s": self.facts.inactivity_s * factor,
+        }
 
     def extra_arguments(self, tdl: Tdl, settings: Settings) -> tuple[str, ...]:
         """The kernel arguments that the template asks the installer's kernel for, and software emulation gains by."""
@@ -332,3 +317,26 @@ def _script(label: str, text: str) -> RunCommand:
 def refuse(tdl: Tdl, element: str, message: str, hint: str | None = None) -> TdlError:
     """The error that says where in the template something cannot be followed."""
     return TdlError(f"{tdl.where(element)}: {message}", hint=hint)
+
+
+def plan_menus(
+    menu: str, contents: Mapping[str, str], medium: Medium, firmware: Literal["bios", "efi"]
+) -> tuple[MediumEdit, ...]:
+    """The edits that put new boot menus (path to text) in the place of those that the medium has; one in a directory
+    EFI also inside the EFI boot image, where firmware comes to it first. `menu` is what this machine boots by.
+
+    Raises MediumError for a medium that does not boot under the firmware.
+    """
+    if menu not in medium.paths:
+        raise MediumError(
+            f"{medium.path or 'the medium'} does not boot under {firmware} firmware: it has no {menu}",
+            hint="set the firmware to bios or efi, as the medium has it",
+        )
+    has_efi_image = any(image.platform == "efi" for image in medium.boot_images)
+    edits = []
+    for path, text in contents.items():
+        if path in medium.paths:
+            edits.append(MediumEdit(path=path, content=text.encode()))
+            if path.startswith("/EFI/") and has_efi_image:
+                edits.append(MediumEdit(path=path, content=text.encode(), in_efi_image=True))
+    return tuple(edits)

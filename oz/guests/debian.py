@@ -4,8 +4,8 @@ import re
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
+from oz.errors import UsageError
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
 from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
 from oz.guests.partman import expert_recipe, guided_size
@@ -46,10 +46,7 @@ class Debian(Guest):
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         if tdl.install_type == "iso":
-            return MediaPlan(
-                fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),),
-                read=(*self.identity_files, "/.disk/cd_type"),
-            )
+            return self.plan_iso(tdl, *self.identity_files, "/.disk/cd_type")
         netboot, _ = self._tree(tdl)
         directory = f"{netboot}/{self.netboot_name}/{self.architecture.name}"
         return MediaPlan(
@@ -87,24 +84,8 @@ class Debian(Guest):
         return self.facts.mirror
 
     def _check_mirror(self, tdl: Tdl, url: str) -> str:
-        """The mirror, if the installer can read it and may be told about it."""
-        parts = urlsplit(url)
-        if parts.username is not None or parts.password is not None:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                "a mirror's URL cannot have a user or password: both would end in the image's sources.list, which "
-                "everybody can read",
-                "use a mirror without a password, or install from a CD",
-            )
-        if parts.scheme not in self.facts.mirror_protocols:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                f"the installer of {self.title} reads no mirror by {parts.scheme}",
-                f"it does by {', '.join(self.facts.mirror_protocols)}",
-            )
-        return url
+        place = "the image's sources.list, which everybody can read"
+        return self.check_tree(tdl, url, what="mirror", protocols=self.facts.mirror_protocols, place=place)
 
     @classmethod
     def identify(cls, medium: Medium) -> tuple[Identity, ...]:
@@ -219,27 +200,20 @@ class Debian(Guest):
         hooks = [] if self.facts.takes_packages or settings.answer is not None else ["01oz-packages"]
         hooks += ["93oz-system", "96oz-done"]
         variables = {
+            **self.answer_variables(tdl, access),
             "disk_device": self._disk_device(hardware),
             "is_efi": hardware.firmware == "efi",
             "kernel_package": self._kernel_package(),
             "mirror_url": urlsplit(mirror),
             **self._disk_variables(partitions),
             "early_command": f"sh {root}/early.sh",
-            "facts": self.facts,
             "hooks": hooks,
             "installs_from_mirror": installs_from_mirror,
-            "key_mark": KEY_MARK,
             "mirror": mirror,
-            "nonce": access.nonce,
-            "ports": self.ports,
-            "public_key": access.public_key,
-            "release": self.release,
             "root": root,
-            "root_password_hash": self._password_hash(access),
             "services": " security, updates" if installs_from_mirror and self.facts.has_updates else "",
             "sources": self._sources(mirror),
             "target": "/target",
-            "tdl": tdl,
             "writes_sources": self.facts.replaces_sources or not installs_from_mirror,
             "needs_sshd": settings.answer is None,
         }
@@ -248,7 +222,6 @@ class Debian(Guest):
             f"{_DIRECTORY}/{name}": render(f"scripts/debian-installer/{name}", **variables).encode()
             for name in ("early.sh", *hooks)
         }
-        factor = settings.limit_factor
         return InstallPlan(
             answer_name="preseed.cfg",
             answer=answer,
@@ -259,8 +232,7 @@ class Debian(Guest):
                 ),
             ),
             hardware=hardware,
-            limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
-            inactivity_s=self.facts.inactivity_s * factor,
+            **self.plan_limits(settings),
             edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
             if medium
             else (),
@@ -331,18 +303,12 @@ class Debian(Guest):
         self, medium: Medium, hardware: Hardware, arguments: str, files: dict[str, bytes], answer: str
     ) -> tuple[MediumEdit, ...]:
         """Our files, and boot menus that start at once; the medium's own menus name the same kernel and initrd."""
-        menu = "/isolinux/isolinux.cfg" if hardware.firmware == "bios" else "/boot/grub/grub.cfg"
-        if menu not in medium.paths:
-            raise MediumError(
-                f"{medium.path or 'the medium'} does not boot under {hardware.firmware} firmware: it has no {menu}",
-                hint="set the firmware to bios or efi, as the medium has it",
-            )
+        isolinux, grub = "/isolinux/isolinux.cfg", "/boot/grub/grub.cfg"
         kernel, initrd = self._kernel_paths()
         variables = {"kernel": kernel, "initrd": initrd, "arguments": arguments}
-        menus = {
-            "/isolinux/isolinux.cfg": "boot/isolinux.cfg",
-            "/boot/grub/grub.cfg": "boot/grub.cfg",
-        }
+        menus = {isolinux: render("boot/isolinux.cfg", **variables), grub: render("boot/grub.cfg", **variables)}
         contents = {**files, f"{_DIRECTORY}/preseed.cfg": answer.encode()}
-        contents |= {path: render(name, **variables).encode() for path, name in menus.items() if path in medium.paths}
-        return tuple(MediumEdit(path=path, content=content) for path, content in sorted(contents.items()))
+        return (
+            *(MediumEdit(path=path, content=content) for path, content in contents.items()),
+            *plan_menus(isolinux if hardware.firmware == "bios" else grub, menus, medium, hardware.firmware),
+        )

@@ -3,11 +3,10 @@
 import re
 from dataclasses import replace
 from typing import Literal
-from urllib.parse import urlsplit
 
 from oz.errors import MediumError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
-from oz.guests.partitions import BIOS_BOOT, BOOT_BYTES, plan_partitions
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
+from oz.guests.partitions import BIOS_BOOT, BOOT_BYTES, is_volume, plan_partitions
 from oz.guests.redhatfacts import RedHatFacts
 from oz.guests.redhatmedia import IDENTITY_FILES, has_packages, read_claims, variant_of
 from oz.model import (
@@ -47,7 +46,7 @@ class RedHat(Guest):
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         read = (*self.identity_files, _EFI_MENU)
         if tdl.install_type == "iso":
-            return MediaPlan(fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),), read=read)
+            return self.plan_iso(tdl, *read)
         images = f"{self._check_tree(tdl)}/images"
         if self.facts.tree_boot == "floppy":
             return MediaPlan(fetches=(Fetch(role="floppy", url=f"{images}/bootnet.img"),))
@@ -62,26 +61,11 @@ class RedHat(Guest):
 
     def _check_tree(self, tdl: Tdl) -> str:
         """The tree's URL, if the installer can read it and may be told about it."""
-        parts = urlsplit(tdl.install_url)
-        if parts.username is not None or parts.password is not None:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                "a tree's URL cannot have a user or password: both would be in the kickstart file that the installer "
-                "leaves in the image",
-                "use a tree without a password, or install from a disc",
-            )
         if re.search(r"[\s'\"#\\]", tdl.install_url):
             # Both the kernel and the installer take them for something else.
             raise refuse(tdl, "os/install/url", "a tree's URL cannot have blanks, quotes, # or \\", "write them as %23")
-        if parts.scheme not in self.facts.tree_protocols:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                f"the installer of {self.title} reads no tree by {parts.scheme}",
-                f"it does by {', '.join(self.facts.tree_protocols)}",
-            )
-        return tdl.install_url.rstrip("/")
+        place = "the kickstart file that the installer leaves in the image"
+        return self.check_tree(tdl, tdl.install_url, what="tree", protocols=self.facts.tree_protocols, place=place)
 
     @classmethod
     def identify(cls, medium: Medium) -> tuple[Identity, ...]:
@@ -173,7 +157,7 @@ class RedHat(Guest):
     # ---------------------------------------------------------------- installing
 
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
-        facts, factor = self.facts, settings.limit_factor
+        facts = self.facts
         hardware = self.plan_hardware(tdl, settings)
         is_tree = tdl.install_type == "url"
         if is_tree and facts.tree_boot == "iso":
@@ -189,8 +173,7 @@ class RedHat(Guest):
             answer=answer,
             boots=(),
             hardware=hardware,
-            limit_s=facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
-            inactivity_s=facts.inactivity_s * factor,
+            **self.plan_limits(settings),
             has_partition_table=facts.has_partition_table,
         )
         if medium is None and facts.tree_boot == "kernel":
@@ -220,24 +203,14 @@ class RedHat(Guest):
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:
         plan = self._partitions(tdl, settings, hardware)
-        outside = ("/boot", "/boot/efi", "biosboot")
-        logical = [one for one in plan.partitions if plan.layout == "lvm" and one.mount not in outside]
+        logical = [one for one in plan.partitions if is_volume(plan, one)]
         variables = {
-            "facts": self.facts,
-            "key_mark": KEY_MARK,
+            **self.answer_variables(tdl, access),
             "logical": logical,
             "mib": MIB,
-            "nonce": access.nonce,
             "plain": [one for one in plan.partitions if one not in logical],
-            "ports": self.ports,
-            "public_key": access.public_key,
-            "release": self.release,
-            "root_password_hash": self._password_hash(access),
             "kept_arguments": f" {SAME_NETWORK_NAMES}" if self.facts.has_slot_names else "",
             "source": self._check_tree(tdl) if tdl.install_type == "url" else None,
-            "system": self.system,
-            "target": "",
-            "tdl": tdl,
         }
         variables["post"] = post = render("kickstart/post.sh", **variables)
         if settings.answer is None:
@@ -271,11 +244,6 @@ class RedHat(Guest):
         menu = _EFI_MENU
         if hardware.firmware == "bios":
             menu = _ISOLINUX_MENU if _ISOLINUX_MENU in medium.paths else _GRUB_MENU
-        if menu not in medium.paths:
-            raise MediumError(
-                f"{medium.path or 'the medium'} does not boot under {hardware.firmware} firmware: it has no {menu}",
-                hint="set the firmware to bios or efi, as the medium has it",
-            )
         # As udev writes a label into a name; the media's own menus do so too.
         label = re.sub(r"[^\w#+.:=@-]", lambda match: f"\\x{ord(match[0]):02x}", medium.volume_id, flags=re.ASCII)
         where = [f"inst.ks=hd:LABEL={label}:/ks.cfg", f"inst.stage2=hd:LABEL={label}"]
@@ -286,17 +254,10 @@ class RedHat(Guest):
         near = {**variables, "kernel": "vmlinuz", "initrd": "initrd.img"}
         far = {**variables, "kernel": f"{_PXEBOOT}/vmlinuz", "initrd": f"{_PXEBOOT}/initrd.img"}
         suffix = "efi" if b"linuxefi" in medium.contents.get(_EFI_MENU, b"") else ""
-        contents = {
-            "/ks.cfg": answer,
+        menus = {
             _ISOLINUX_MENU: render("boot/isolinux.cfg", **near),
             _GRUB_MENU: render("boot/grub-search.cfg", **far),
             _EFI_MENU: render("boot/grub-search.cfg", **far, efi_suffix=suffix),
         }
-        edits = [
-            MediumEdit(path=path, content=content.encode())
-            for path, content in contents.items()
-            if path == "/ks.cfg" or path in medium.paths
-        ]
-        if _EFI_MENU in medium.paths and any(image.platform == "efi" for image in medium.boot_images):
-            edits.append(MediumEdit(path=_EFI_MENU, content=contents[_EFI_MENU].encode(), in_efi_image=True))
-        return tuple(edits)
+        kickstart = MediumEdit(path="/ks.cfg", content=answer.encode())
+        return kickstart, *plan_menus(menu, menus, medium, hardware.firmware)

@@ -2,11 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from oz.errors import MediumError, UsageError
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, refuse
-from oz.guests.partitions import plan_partitions
+from oz.errors import UsageError
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus
+from oz.guests.partitions import VOLUME_GROUP, is_volume, plan_partitions
 from oz.guests.susefacts import ARCHITECTURES, SuseFacts
 from oz.model import (
     Access,
@@ -31,7 +30,6 @@ from oz.units import MIB
 _PROFILE = "/autoinst.xml"
 _ISOLINUX = "isolinux.cfg"
 _GRUB = "/EFI/BOOT/grub.cfg"
-_VOLUME_GROUP = "system"
 # As YaST counts them: those of an MS-DOS partition table, and on from 259 its own for a GPT (yast2-storage,
 # Partitions: FSID_*).
 _PARTITION_IDS = {"swap": 130, "/boot/efi": 259, "biosboot": 263}
@@ -71,9 +69,7 @@ class Suse(Guest):
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         if tdl.install_type == "iso":
-            return MediaPlan(
-                fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),), read=self.identity_files
-            )
+            return self.plan_iso(tdl, *self.identity_files)
         tree = self._tree(tdl)
         kernel, initrd = self._kernel_paths
         return MediaPlan(
@@ -82,22 +78,8 @@ class Suse(Guest):
 
     def _tree(self, tdl: Tdl) -> str:
         """The URL of the tree, if the installer can read it and may be told about it."""
-        parts = urlsplit(tdl.install_url)
-        if parts.username is not None or parts.password is not None:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                "a tree's URL cannot have a user or password: both would stay in the image's list of repositories",
-                "use a server without a password, or install from a DVD",
-            )
-        if parts.scheme not in self.facts.tree_protocols:
-            raise refuse(
-                tdl,
-                "os/install/url",
-                f"the installer of {self.title} reads no tree by {parts.scheme}",
-                f"it does by {', '.join(self.facts.tree_protocols)}",
-            )
-        return tdl.install_url.rstrip("/")
+        place = "the image's list of repositories"
+        return self.check_tree(tdl, tdl.install_url, what="tree", protocols=self.facts.tree_protocols, place=place)
 
     @classmethod
     def identify(cls, medium: Medium) -> tuple[Identity, ...]:
@@ -148,7 +130,6 @@ class Suse(Guest):
         answer = self._answer(tdl, medium, access, settings, hardware)
         profile = answer.encode()
         on_floppy = medium is not None and facts.profile_on == "floppy"
-        factor = settings.limit_factor
         boots = [Boot(device="cdrom" if medium else "kernel")]
         if facts.has_second_stage:
             # The first one ends with the power off: after a reset the firmware would start the CD's installer anew.
@@ -158,34 +139,26 @@ class Suse(Guest):
             answer=answer,
             boots=tuple(boots),
             hardware=hardware,
-            limit_s=facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
-            inactivity_s=facts.inactivity_s * factor,
-            edits=self._edits(tdl, medium, hardware, {} if on_floppy else {_PROFILE: profile}) if medium else (),
+            **self.plan_limits(settings),
+            edits=self._edits(tdl, medium, settings, hardware, {} if on_floppy else {_PROFILE: profile})
+            if medium
+            else (),
             floppy=Floppy(base="blank", files={_PROFILE.lstrip("/").upper(): profile}) if on_floppy else None,
             initrd_files={} if medium else {_PROFILE: profile},
-            command_line=None if medium else self._arguments(tdl, medium),
+            command_line=None if medium else self._arguments(tdl, medium, settings),
         )
 
     def _answer(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings, hardware: Hardware) -> str:
         partitions = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
-        variables: dict[str, object] = {
+        variables = {
+            **self.answer_variables(tdl, access),
             "boot_loader": self.facts.boot_loaders.get(hardware.firmware),
             "disk_device": "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda",
             "disk_label": "gpt" if partitions.partitions[0].mount == "biosboot" else None,
-            "facts": self.facts,
-            "key_mark": KEY_MARK,
-            "nonce": access.nonce,
             "partitions": _slices(partitions, are_volumes=False),
-            "ports": self.ports,
-            "public_key": access.public_key,
-            "release": self.release,
-            "root_password_hash": self._password_hash(access),
-            "system": self.system,
-            "target": "",
-            "tdl": tdl,
             # The medium's own name for itself, as YaST writes it into repositories.
             "tree": self._tree(tdl) if medium is None else "dvd:///?devices=/dev/sr0",
-            "volume_group": _VOLUME_GROUP,
+            "volume_group": VOLUME_GROUP,
             "volumes": _slices(partitions, are_volumes=True),
         }
         variables["finish"] = render("autoyast/finish.sh", **variables)
@@ -200,7 +173,7 @@ class Suse(Guest):
             )
         return answer
 
-    def _arguments(self, tdl: Tdl, medium: Medium | None) -> str:
+    def _arguments(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> str:
         """Kernel arguments; linuxrc, which reads them, passes over what it does not know."""
         facts = self.facts
         if medium:
@@ -215,47 +188,37 @@ class Suse(Guest):
             words.append("self_update=0")
         if facts.has_slot_names:
             words.append(SAME_NETWORK_NAMES)
-        if tdl.kernelparam:
-            words.append(tdl.kernelparam)
+        words += self.extra_arguments(tdl, settings)
         # linuxrc and YaST talk on the last console.
         words += ["console=tty0", f"console={self.ports.console}"]
         return " ".join(words)
 
-    def _edits(self, tdl: Tdl, medium: Medium, hardware: Hardware, files: dict[str, bytes]) -> tuple[MediumEdit, ...]:
+    def _edits(
+        self, tdl: Tdl, medium: Medium, settings: Settings, hardware: Hardware, files: dict[str, bytes]
+    ) -> tuple[MediumEdit, ...]:
         """The profile, and boot menus that start at once; the medium's own would start the hard disk. GRUB finds its
         menu beside itself in the EFI boot image, which is a copy of the medium's EFI."""
         isolinux = f"{ARCHITECTURES[self.arch].loader_directory}/{_ISOLINUX}"
-        menu = isolinux if hardware.firmware == "bios" else _GRUB
-        if menu not in medium.paths:
-            raise MediumError(
-                f"{medium.path or 'the medium'} does not boot under {hardware.firmware} firmware: it has no {menu}",
-                hint="set the firmware to bios or efi, as the medium has it",
-            )
         kernel, initrd = self._kernel_paths
-        arguments = self._arguments(tdl, medium)
-        edits = [MediumEdit(path=path, content=content) for path, content in files.items()]
-        if isolinux in medium.paths:
+        arguments = self._arguments(tdl, medium, settings)
+        menus = {
             # isolinux looks beside itself.
-            text = render("boot/isolinux.cfg", kernel="linux", initrd="initrd", arguments=arguments)
-            edits.append(MediumEdit(path=isolinux, content=text.encode()))
-        if _GRUB in medium.paths:
-            text = render("boot/grub-search-file.cfg", kernel=kernel, initrd=initrd, arguments=arguments)
-            edits.append(MediumEdit(path=_GRUB, content=text.encode()))
-            if any(image.platform == "efi" for image in medium.boot_images):
-                edits.append(MediumEdit(path=_GRUB, content=text.encode(), in_efi_image=True))
-        return tuple(sorted(edits, key=lambda edit: (edit.path, edit.in_efi_image)))
+            isolinux: render("boot/isolinux.cfg", kernel="linux", initrd="initrd", arguments=arguments),
+            _GRUB: render("boot/grub-search-file.cfg", kernel=kernel, initrd=initrd, arguments=arguments),
+        }
+        menu = isolinux if hardware.firmware == "bios" else _GRUB
+        return (
+            *(MediumEdit(path=path, content=content) for path, content in files.items()),
+            *plan_menus(menu, menus, medium, hardware.firmware),
+        )
 
 
 def _slices(plan: PartitionPlan, *, are_volumes: bool) -> list[Slice]:
     """The plan's partitions, or its logical volumes; a partition for the volume group is the last."""
-    found = [_slice(one) for one in plan.partitions if _is_volume(plan, one) == are_volumes]
+    found = [_slice(one) for one in plan.partitions if is_volume(plan, one) == are_volumes]
     if plan.layout == "lvm" and not are_volumes:
         found.append(Slice(mount="", filesystem="", partition_id=_LVM_ID, size="max"))
     return found
-
-
-def _is_volume(plan: PartitionPlan, partition: Partition) -> bool:
-    return plan.layout == "lvm" and partition.mount not in ("/boot", "/boot/efi", "biosboot")
 
 
 def _slice(partition: Partition) -> Slice:

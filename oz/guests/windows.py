@@ -19,7 +19,6 @@ from oz.model import (
     Access,
     Action,
     Boot,
-    Fetch,
     Floppy,
     Identity,
     InstallPlan,
@@ -84,7 +83,7 @@ class Windows(Guest):
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         self._check_template(tdl)
-        return MediaPlan(fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),))
+        return self.plan_iso(tdl)
 
     def _check_template(self, tdl: Tdl) -> None:
         """Return if the installer can do all that the template asks for. Raises TdlError, UnsupportedError."""
@@ -174,7 +173,6 @@ class Windows(Guest):
         }
         answer = self._answer(settings, variables)
         done = _as_dos(render("windows/done.vbs", **variables))
-        factor = settings.limit_factor
         return InstallPlan(
             answer_name="winnt.sif",
             answer=answer,
@@ -182,8 +180,7 @@ class Windows(Guest):
             has_partition_table=self.facts.asks_about_new_disks,
             boots=(Boot(device="cdrom", reboots=self.facts.reboots),),
             hardware=hardware,
-            limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
-            inactivity_s=self.facts.inactivity_s * factor,
+            **self.plan_limits(settings),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
