@@ -5,14 +5,16 @@ PYTHON := .venv/bin/python
 HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
 CD := build/media/debian-13.iso
 DEMO := build/demo
+KILLS ?= 1000
 
-.PHONY: help demo test test-real lint bench cd setup setup-run setup-media clean
+.PHONY: help demo test test-real torture lint bench cd setup setup-run setup-media clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo       install a Debian 13 from its install CD, customize it, list its packages (build/demo)'
 	@echo 'make test       all tests but the long ones'
 	@echo 'make test-real  a whole installation through the programs, checked from inside'
+	@echo 'make torture    builds killed at any moment, KILLS=1000 times, and all that they must not leave'
 	@echo 'make lint       ruff, mypy, codespell'
 	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
 	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
@@ -40,13 +42,16 @@ demo: setup-run cd
 
 test: setup cd
 	# a file to a worker, the longest ones, which come first in the tree, first: by default they would come last
-	$(PYTHON) -m pytest -m 'not real' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
+	$(PYTHON) -m pytest -m 'not real and not torture' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
 	# a process of its own: one that has embedded libvirt can connect to no daemon; and one alone, since two daemons
 	# that start guests at once take the same port for VNC
 	$(PYTHON) -m pytest tests/guest/test_uris.py
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real
+
+torture: setup
+	$(PYTHON) -m pytest tests/guest/test_kill.py tests/guest/test_torture.py --kills $(KILLS)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -103,6 +103,9 @@ def manifest_parser() -> Parser:
 def cleanup_parser() -> Parser:
     parser = _parser("oz-cleanup-cache", "Remove cached media and installations that no build is using.")
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--builds", action="store_true", help="instead of the cache, what killed builds left: finish it or remove it"
+    )
     return parser
 
 

@@ -146,9 +146,10 @@ def open_build(
         make_directory(path)
     for recovered in journal.recover(builds, commit=disk.commit):
         note(f"finished or removed what a killed build of {recovered} had left")
+    lock = directory / f".{name}.lock"
     with (
-        locks.hold(directory / f".{name}.lock", what=f"the name {name}", wait=False),
-        journal.open_journal(builds, name=name) as log,
+        journal.open_journal(builds, name=name, lock=lock) as log,
+        locks.hold(lock, what=f"the name {name}", wait=False),
     ):
         work = directory / f".{name}.oz-partial"
         log.will_make(work)

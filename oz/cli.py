@@ -243,17 +243,16 @@ def _cleanup(args: argparse.Namespace) -> None:
     if args.json and not args.force:
         raise UsageError("--json asks nothing", hint="give -f as well")
     config = _load_config(args)
+    if args.builds:
+        return _cleanup_builds(args, config.data_dir / "builds")
     entries = cache.entries(config.data_dir)
     for entry in entries:
         state = ", in use" if entry.is_in_use else ""
         note(f"{entry.kind:<10}{format_size(entry.size_bytes):>12}  {entry.path}{state}")
     if not entries:
         return results.put_result(args, {"removed": [], "kept": []}, f"nothing is cached in {config.data_dir}")
-    if not args.force:
-        print(f"Remove these {len(entries)} from {printable(str(config.data_dir))}? [y/N] ", end="", file=sys.stderr)
-        sys.stderr.flush()
-        if sys.stdin.buffer.readline().strip().lower() not in (b"y", b"yes"):
-            return results.put_result(args, {}, "nothing removed")
+    if not _agrees(args, f"Remove these {len(entries)} from {config.data_dir}?"):
+        return results.put_result(args, {}, "nothing removed")
     removed, kept = [], []
     for entry in entries:
         try:
@@ -264,6 +263,35 @@ def _cleanup(args: argparse.Namespace) -> None:
             kept.append(str(entry.path))
     text = f"removed {len(removed)} of {len(entries)}"
     return results.put_result(args, {"removed": removed, "kept": kept}, text)
+
+
+def _cleanup_builds(args: argparse.Namespace, directory: Path) -> None:
+    from oz.host import disk, journal
+
+    remains = journal.list_remains(directory)
+    for build in remains:
+        state = f"running, process {build.pid}" if build.pid else "killed"
+        fate = ", to be finished" if build.is_to_be_finished and not build.pid else ""
+        note(f"{build.name}: {state}{fate}")
+        for path in build.paths:
+            note(f"  {path}")
+    killed = [build.name for build in remains if not build.pid]
+    kept = [build.name for build in remains if build.pid]
+    if not killed:
+        return results.put_result(args, {"removed": [], "kept": kept}, "no killed build has left anything")
+    if not _agrees(args, f"Finish or remove what these {len(killed)} left?"):
+        return results.put_result(args, {}, "nothing removed")
+    removed = journal.recover(directory, commit=disk.commit)
+    text = f"finished or removed what {len(removed)} of {len(killed)} killed builds had left"
+    return results.put_result(args, {"removed": list(removed), "kept": kept}, text)
+
+
+def _agrees(args: argparse.Namespace, question: str) -> bool:
+    if args.force:
+        return True
+    print(f"{printable(question)} [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
 
 
 # ------------------------------------------------------------------ from arguments to records

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from pathlib import Path
 
 from oz import progress
 from oz.errors import HostError, OzError
-from oz.host.locks import is_current, try_lock
+from oz.host.durable import remove_tree, sync_directory, sync_file, sync_tree
+from oz.host.locks import hold, is_current, try_lock
 from oz.host.processes import kill_emulators, undisturbed
 
 _JOURNAL_BYTES_MAX = 16 * 1024**2
@@ -44,7 +44,9 @@ class _State:
     """What the lines of a journal add up to."""
 
     name: str = ""
+    pid: int | None = None
     root: Path | None = None
+    lock: Path | None = None
     made: list[Path] = field(default_factory=list)
     moves: list[_Move] = field(default_factory=list)
     overlay: Path | None = None
@@ -88,7 +90,7 @@ class Journal:
         """
         planned = [_plan_move(source, target) for source, target in moves]
         for move in planned:
-            _sync_tree(move.source)
+            sync_tree(move.source)
         with undisturbed():
             self._write({"publish": [[str(move.source), str(move.target), str(move.aside)] for move in planned]})
             self._state.moves = planned
@@ -101,7 +103,7 @@ class Journal:
         that fails too, or if we are killed. The overlay is on the disk first. A signal to end is acted on afterwards.
         """
         overlay = _absolute(overlay)
-        _sync_file(overlay)
+        sync_file(overlay)
         with undisturbed():
             self._write({"commit": str(overlay)})
             self._state.overlay, self._commit = overlay, commit
@@ -127,9 +129,13 @@ class Journal:
 
 
 @contextmanager
-def open_journal(directory: Path, *, name: str, runtime_dir: Path | None = None) -> Iterator[Journal]:
-    """The journal of a new build. At the end, what was made and not published is removed, and `root`; only a
-    publication or commit that failed half-way is left for `recover`: HostError, whatever the block raised.
+def open_journal(
+    directory: Path, *, name: str, lock: Path | None = None, runtime_dir: Path | None = None
+) -> Iterator[Journal]:
+    """The journal of a new build, which is going to hold the lock file `lock`.
+
+    At the end, what was made and not published is removed, and `root`; only a publication or commit that failed
+    half-way is left for `recover`: HostError, whatever the block raised.
     """
     path, descriptor = _create(directory, name)
     try:
@@ -138,7 +144,8 @@ def open_journal(directory: Path, *, name: str, runtime_dir: Path | None = None)
         base = _runtime_base(runtime_dir)
         # Named before it is made, as everything else.
         state.root = base / secrets.token_hex(_ROOT_NAME_BYTES)
-        journal._write({"name": name, "root": str(state.root), "pid": os.getpid()})
+        locked = {"lock": str(_absolute(lock))} if lock else {}
+        journal._write({"name": name, "root": str(state.root), "pid": os.getpid(), **locked})
         try:
             state.root.mkdir(mode=0o700)
         except OSError as error:
@@ -173,6 +180,42 @@ def _complete(journal: Journal, state: _State, error: BaseException) -> None:
     if isinstance(error, OzError):
         error.message += "\nat the second try it succeeded: the image is whole, and has all changes"
         error.hint = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What a build has, or a killed one has left, that bears no final name."""
+
+    name: str
+    pid: int | None
+    """Of the process that runs it; None for one that was killed."""
+    paths: tuple[Path, ...]
+    """Those that exist, its journal's root included."""
+    is_to_be_finished: bool
+    """Its images are complete, or half-written, and the next command of Oz puts them right."""
+
+
+def list_remains(directory: Path) -> tuple[Remains, ...]:
+    """Every build that has a journal in the directory, running or killed. Nothing is changed."""
+    found = []
+    for path in sorted(directory.glob("*.json")) if directory.is_dir() else ():
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                is_running = not try_lock(descriptor)
+                state = _read(descriptor)
+            finally:
+                os.close(descriptor)
+            paths = [one for one in (*state.made, state.lock, state.root) if one and os.path.lexists(one)]
+            found.append(
+                Remains(
+                    name=state.name or path.name.rpartition(".")[0].rpartition(".")[0],
+                    pid=state.pid if is_running else None,
+                    paths=tuple(paths),
+                    is_to_be_finished=state.is_committed_to_finish,
+                )
+            )
+    return tuple(found)
 
 
 def recover(directory: Path, *, commit: Commit) -> tuple[str, ...]:
@@ -213,7 +256,7 @@ def _create(directory: Path, name: str) -> tuple[Path, int]:
             descriptor = os.open(path, flags, 0o600)
             # A recovery may have locked it between the two calls, and removed it as empty.
             if try_lock(descriptor) and is_current(descriptor, path):
-                _sync_directory(directory)
+                sync_directory(directory)
                 return path, descriptor
             os.close(descriptor)
     except OSError as error:
@@ -271,9 +314,9 @@ def _finish_moves(state: _State) -> None:
                 f"cannot name {move.source} {move.target}: {error.strerror}", hint="the next run of Oz tries again"
             ) from error
     for directory in {move.target.parent for move in state.moves} | {move.source.parent for move in state.moves}:
-        _sync_directory(directory)
+        sync_directory(directory)
     for move in state.moves:
-        _remove(move.aside)
+        remove_tree(move.aside)
     # What bears a final name is no longer ours to remove.
     state.made = [path for path in state.made if not any(path in (move.source, move.target) for move in state.moves)]
 
@@ -287,26 +330,19 @@ def _finish(state: _State, commit: Commit) -> None:
     _finish_moves(state)
     state.moves = []
     _undo(state)
+    if state.lock and os.path.lexists(state.lock):
+        # Held once more, it goes; another build may have it by now.
+        with contextlib.suppress(HostError), hold(state.lock, what=state.name, wait=False):
+            pass
 
 
 def _undo(state: _State) -> None:
     kept = {move.source for move in state.moves} | ({state.overlay} if state.overlay else set())
     for path in reversed(state.made):
         if not any(path == keep or path in keep.parents for keep in kept):
-            _remove(path)
+            remove_tree(path)
     if state.root and not any(state.root in keep.parents for keep in kept):
-        _remove(state.root)
-
-
-def _remove(path: Path) -> None:
-    """A file or a whole tree; symbolic links are not followed. Nothing that stands right under / is removed."""
-    if len(path.parts) < 3:
-        return
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        remove_tree(state.root)
 
 
 def _read(descriptor: int) -> _State:
@@ -325,6 +361,9 @@ def _apply(state: _State, record: dict[str, object]) -> None:
     match record:
         case {"root": str(root), "name": str(name)}:
             state.root, state.name = _recorded(root), name
+            pid, lock = record.get("pid"), record.get("lock")
+            state.pid = pid if isinstance(pid, int) else None
+            state.lock = None if lock is None else _recorded(lock)
         case {"make": list(paths)}:
             state.made += [_recorded(path) for path in paths]
         case {"publish": list(moves)}:
@@ -348,35 +387,3 @@ def _recorded(text: object) -> Path:
     if not isinstance(text, str) or not Path(text).is_absolute() or ".." in Path(text).parts:
         raise ValueError(text)
     return Path(text)
-
-
-def _sync_tree(path: Path) -> None:
-    if path.is_symlink():
-        return
-    for folder, _, names in os.walk(path) if path.is_dir() else ():
-        for name in names:
-            if not (Path(folder) / name).is_symlink() and (Path(folder) / name).is_file():
-                _sync_file(Path(folder) / name)
-        _sync_directory(Path(folder))
-    if path.is_file():
-        _sync_file(path)
-
-
-def _sync_file(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise HostError(f"{path}: cannot be written to the disk: {error.strerror}") from error
-
-
-def _sync_directory(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -43,10 +43,12 @@ class Place:
         )
         return path
 
-    def start(self, *arguments: str | Path, under: Sequence[str] = ()) -> subprocess.Popen[str]:
-        """oz-install, run by the program `under`."""
+    def start(
+        self, *arguments: str | Path, program: str = "oz-install", under: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """One of our programs, run by the program `under`."""
         return subprocess.Popen(
-            [*under, *command("oz-install", "-c", self.config, *arguments)],
+            [*under, *command(program, "-c", self.config, *arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -55,11 +57,13 @@ class Place:
             env=self.environment,
         )
 
-    def install(self, *arguments: str | Path, under: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-        """oz-install, to its end."""
+    def install(
+        self, *arguments: str | Path, program: str = "oz-install", under: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """oz-install, or another program of ours, to its end."""
         if not under:
             return warm.run(
-                "oz-install",
+                program,
                 "-c",
                 self.config,
                 *arguments,
@@ -67,12 +71,12 @@ class Place:
                 env=self.environment,
                 timeout=PATIENCE_S,
             )
-        process = self.start(*arguments, under=under)
+        process = self.start(*arguments, program=program, under=under)
         try:
             stdout, stderr = process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            pytest.fail(f"oz-install {arguments} hangs: {process.communicate()}")
+            pytest.fail(f"{program} {arguments} hangs: {process.communicate()}")
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def emulators(self) -> list[int]:
