@@ -36,7 +36,8 @@ def storage_actions(plan: PartitionPlan, disk_device: str) -> list[Action]:
         name = one.mount.strip("/").replace("/", "_") or "root"
         volume: Action = {"type": "lvm_partition", "volgroup": "group", "name": name, "size": _size(one, EXTENT_BYTES)}
         actions += _made(one, f"volume-{name}", volume)
-    return actions
+    # They are taken in this order, and a file system is mounted on what is there.
+    return sorted(actions, key=lambda one: str(one["path"]) if one["type"] == "mount" else "")
 
 
 def _size(partition: Partition, unit_bytes: int) -> object:
