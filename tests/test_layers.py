@@ -51,7 +51,7 @@ FLOORS: dict[str, float] = {
 }
 """Every module and package directly below oz. A fraction orders the rooms of one floor."""
 
-HOST_GROUND = {"locks", "processes"}
+HOST_GROUND = {"durable", "locks", "processes"}
 """What all modules of oz/host may use; else they do not know each other."""
 
 OWNERS = {

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -117,11 +118,19 @@ def read_winnt(text: str, case: "Case") -> Read:
     return Read(password=parser["GuiUnattended"]["AdminPassword"].strip('"'), values=values)
 
 
+def read_autoinstall(text: str, case: "Case") -> Read:
+    read = yaml.safe_load(text)
+    commands: list[str] = read.get("autoinstall", read)["late-commands"]
+    return Read(password=None, scripts=tuple(commands))
+
+
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
     "autoinst.xml": read_autoyast,
     "winnt.sif": read_winnt,
+    "user-data": read_autoinstall,
+    "autoinstall.yaml": read_autoinstall,
 }
 """By the name of the answer file in lower case."""
 

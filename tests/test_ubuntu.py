@@ -20,8 +20,8 @@ from oz.guests.debian import Debian
 from oz.guests.ubuntu import Ubuntu
 from oz.model import Content, Medium, Package, Repository, Settings, Tdl
 
-ROWS = {row.version: row for row in all_releases() if row.distro == "Ubuntu"}
-VERSIONS = tuple(ROWS)
+VERSIONS = tuple(dict.fromkeys(version for version, *_ in samples("Ubuntu", Debian)))
+ROWS = {row.version: row for row in all_releases() if row.distro == "Ubuntu" and row.version in VERSIONS}
 MEDIA = Path(__file__).parents[1] / "../shared/research/osinfo-media.tsv"
 KEY = Content(data=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
 
@@ -134,13 +134,7 @@ def test_every_release_and_point_release_of_the_list_is_planned() -> None:
                 assert guest(name, row.arches[-1]).version == name
 
 
-@pytest.mark.parametrize("version", ["20.10", "22.04", "24.04.1", "26.04"])
-def test_a_release_with_another_installer_is_refused_with_the_nearest_names(version: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"there is no guest Ubuntu '{version}'\n.*(Ubuntu \d+\.\d+(, )?){{3}}"):
-        guest(version)
-
-
-@pytest.mark.parametrize("version", ["4.10", "5.11", "6.4", "14.4", "14.05", "warty", "jammy"])
+@pytest.mark.parametrize("version", ["4.10", "5.11", "6.4", "14.4", "14.05", "warty", "yammy"])
 def test_an_unknown_release_is_refused(version: str) -> None:
     with pytest.raises(UnsupportedError, match="there is no guest Ubuntu"):
         guest(version)
@@ -166,7 +160,7 @@ def test_what_had_no_installer_is_refused_by_name(version: str, arch: str, insta
 
 
 def test_the_documented_media_are_accepted_and_everything_is_planned() -> None:
-    for version, arch, install_type, firmware in samples("Ubuntu"):
+    for version, arch, install_type, firmware in samples("Ubuntu", Debian):
         tdl = ubuntu(version, arch, install_type)
         planned = guest_for(tdl)
         if install_type == "iso":
@@ -217,7 +211,7 @@ def test_real_media_are_recognized(version: str, volume_id: str, info: str) -> N
         ("8.04", "Kubuntu 8.04 amd64", INSTALLER, "does not look like a Ubuntu medium"),
         # The old Oz took desktop CDs, and that of 13.10 crashed in its hands.
         ("13.10", "Ubuntu 13.10 amd64", LIVE, "is a live medium (.|\n)*use the server or the alternate CD"),
-        ("20.04", "Ubuntu-Server 20.04.6 LTS amd64", LIVE, "is a live medium (.|\n)*legacy server CD"),
+        ("18.04", "Ubuntu-Server 18.04.6 LTS amd64", LIVE, "is a live medium (.|\n)*the server or the alternate CD"),
         # Its kernel installs, too, if there is something to install.
         ("5.04", "Ubuntu 5.04 amd64", ("/install/vmlinuz", "/casper/filesystem.cloop"), "is a live medium"),
     ],
@@ -308,7 +302,7 @@ def test_a_url_is_a_mirror_or_a_netboot_directory(version: str, arch: str, direc
 
 
 def test_no_command_line_is_longer_than_its_kernel_takes() -> None:
-    for version, arch, install_type, _ in samples("Ubuntu"):
+    for version, arch, install_type, _ in samples("Ubuntu", Debian):
         plan = sample_plan(ubuntu(version, arch, install_type))
         menu = plan_texts(plan).get("isolinux_isolinux.cfg", "")
         for line in (plan.command_line or "", *re.findall(r"append (.*)", menu)):

@@ -59,6 +59,8 @@ class Guest(ABC):
     identity_files: ClassVar[tuple[str, ...]] = ()
     """Files of a medium that tell what is on it."""
     medium_hint: ClassVar[str] = "use the first CD or DVD"
+    is_on_live_media: ClassVar[bool] = False
+    """The installer is a program of a live system."""
 
     release: Release
     facts: Any
@@ -136,7 +138,7 @@ class Guest(ABC):
         if not identities:
             name = self.release.distro
             raise MediumError(f"{where} does not look like a {name} medium: {found}; expected {expected}")
-        if all(identity.variant == "live" for identity in identities):
+        if not self.is_on_live_media and all(identity.variant == "live" for identity in identities):
             raise MediumError(f"{where} is a live medium ({found}); expected {expected}", hint=self.medium_hint)
         if not any(self._is_mine(identity) for identity in identities):
             raise MediumError(f"{where} is another medium: {found}; expected {expected}")
@@ -149,7 +151,7 @@ class Guest(ABC):
     def _is_mine(self, identity: Identity) -> bool:
         return (
             identity.distro == self.release.distro
-            and identity.variant != "live"
+            and (identity.variant != "live" or self.is_on_live_media)
             and (not identity.arches or self.arch in identity.arches)
             and self.is_version(identity.version)
         )

@@ -10,7 +10,7 @@ _KERNEL = "/install/vmlinuz"
 
 
 class Ubuntu(Debian):
-    medium_hint = "use the server or the alternate CD; of 20.04 that is the legacy server CD"
+    medium_hint = "use the server or the alternate CD"
     netboot_name = "ubuntu-installer"
 
     # ---------------------------------------------------------------- media

@@ -13,6 +13,7 @@ import pytest
 from plans import plan_texts, sample_access, sample_plan, sample_tdl, samples
 
 from oz.guests import all_releases, guest_for
+from oz.guests.debian import Debian
 from oz.model import Partition, RunCommand, Settings
 
 QUESTIONS = Path(__file__).parents[2] / "../shared/oracles/debian-installer-questions.tsv"
@@ -56,7 +57,7 @@ def texts_of(sample: Sample) -> dict[str, str]:
 
 
 def all_of(distro: str) -> list[Sample]:
-    return [(distro, *sample) for sample in samples(distro)]
+    return [(distro, *sample) for sample in samples(distro, Debian)]
 
 
 def distinct(distro: str, name: str) -> Iterator[tuple[Sample, str]]:
@@ -86,7 +87,7 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
 
 def divided(distro: str, layout: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Version and answer file of every plan of a distribution with a disk divided so."""
-    for version, arch, install_type, firmware in samples(distro):
+    for version, arch, install_type, firmware in samples(distro, Debian):
         tdl = sample_tdl(version, arch, install_type, distro=distro, **layout)
         yield version, sample_plan(tdl, Settings(firmware=firmware)).answer
 

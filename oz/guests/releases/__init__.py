@@ -5,11 +5,12 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, redhat, suse, ubuntu, windows
+from oz.guests.releases import debian, fedora, redhat, subiquity, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
     *ubuntu.RELEASES,
+    *subiquity.RELEASES,
     *redhat.RELEASES,
     *fedora.RELEASES,
     *suse.RELEASES,

@@ -1,4 +1,4 @@
-"""Ubuntu's releases that debian-installer installs: 5.04 to 20.04.
+"""Ubuntu's releases that debian-installer installs: 5.04 to 20.04, which has another installer besides.
 
 Where a comment names a package and its version, its changelog says so.
 """
@@ -7,6 +7,9 @@ from typing import Any
 
 from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.debianfacts import DebianFacts, Question
+from oz.guests.releases import subiquity
+from oz.guests.subiquity import UbuntuEither
+from oz.guests.subiquityfacts import EitherFacts
 from oz.guests.timeline import timeline
 from oz.guests.ubuntu import Ubuntu
 
@@ -308,22 +311,23 @@ def _place(version: str) -> dict[str, Any]:
     )
 
 
+def _facts(version: str) -> dict[str, Any]:
+    system, hardware = SystemFacts(**_UBUNTU_SYSTEM[version]), HardwareFacts(**_UBUNTU_HARDWARE[version])
+    return dict(system=system, hardware=hardware, **_UBUNTU_FACTS[version], **_place(version))
+
+
 RELEASES: tuple[Release, ...] = tuple(
     Release(
         distro="Ubuntu",
         version=version,
         codename=codename,
-        planner=Ubuntu,
+        planner=UbuntuEither if version in subiquity.FACTS else Ubuntu,
         install_types={arch: types for arch, types in _UBUNTU_ARCHES[version].items() if types},
         end_of_life=end_of_life,
-        facts=DebianFacts(
-            system=SystemFacts(**_UBUNTU_SYSTEM[version]),
-            hardware=HardwareFacts(**_UBUNTU_HARDWARE[version]),
-            **_UBUNTU_FACTS[version],
-            **_place(version),
-        ),
+        facts=EitherFacts(**_facts(version), live=subiquity.FACTS[version])
+        if version in subiquity.FACTS
+        else DebianFacts(**_facts(version)),
         point_releases=points,
-        next_differs="later releases are installed by subiquity, which Oz does not drive yet",
     )
     for version, (codename, points, end_of_life) in _UBUNTU.items()
 )

@@ -1,0 +1,130 @@
+"""Ubuntu's releases that subiquity installs, from 20.04 on.
+
+Where a comment names a version of subiquity, the notes of that release say so (github.com/canonical/subiquity).
+"""
+
+from typing import Any
+
+from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.subiquity import Subiquity
+from oz.guests.subiquityfacts import SubiquityFacts
+from oz.guests.timeline import timeline
+
+_MIB = 1024**2
+
+# Codenames, point releases, and last days for everybody: https://wiki.ubuntu.com/Releases and distro-info-data.
+_UBUNTU = {
+    "20.04": ("focal", 6, "2025-05-31"),
+    "20.10": ("groovy", 0, "2021-07-22"),
+    "21.04": ("hirsute", 0, "2022-01-20"),
+    "21.10": ("impish", 0, "2022-07-14"),
+    "22.04": ("jammy", 5, "2027-06-01"),
+    "22.10": ("kinetic", 0, "2023-07-20"),
+    "23.04": ("lunar", 0, "2024-01-25"),
+    "23.10": ("mantic", 1, "2024-07-11"),
+    "24.04": ("noble", 4, "2029-05-31"),
+    "24.10": ("oracular", 0, "2025-07-10"),
+    "25.04": ("plucky", 0, "2026-01-15"),
+    "25.10": ("questing", 0, "2026-07-09"),
+    "26.04": ("resolute", 1, "2031-05-29"),
+}
+_LONG_TERM = ("20.04", "22.04", "24.04", "26.04")
+
+_SYSTEM = timeline(
+    tuple(_UBUNTU),
+    # The first release whose own sources are deb822 (its release notes).
+    {"24.04": dict(package_manager="apt-sources")},
+    start=dict(
+        package_manager="apt-https",
+        init="systemd",
+        # openssh-server's postinst makes them, and cloud-init, which is switched off.
+        makes_host_keys_at_boot=False,
+        can_make_missing_host_keys=True,
+        host_key_types=("rsa", "ecdsa", "ed25519"),
+        has_legacy_ssh=False,
+        # Its own default is yescrypt since 22.04; crypt(5) reads both.
+        password_schemes=("sha512",),
+        boot_limit_s=300.0,
+    ),
+)
+
+_HARDWARE = timeline(
+    tuple(_UBUNTU),
+    # osinfo-db. A live desktop is the larger of the two: Ubuntu recommends 4 GiB for it.
+    {"23.04": dict(memory_bytes=3072 * _MIB)},
+    start=dict(
+        # As debian-installer's 20.04.
+        machine_type="q35",
+        disk_bus="virtio",
+        disk_buses=("virtio", "ide", "sata", "scsi"),
+        nic_model="virtio",
+        nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+        memory_bytes=2048 * _MIB,
+        efi_architectures=("x86_64", "aarch64"),
+    ),
+)
+
+_FACTS = timeline(
+    tuple(_UBUNTU),
+    {
+        # The key "shutdown" came in August 2021 (subiquity's pull request 1029). The media of 20.04.4 and later may
+        # have it, those before have not.
+        "21.10": dict(can_power_off=True),
+        # The place on the medium was wrong at first, and right from the middle of 2022 on (subiquity's pull request
+        # 1312): 22.04 itself is older, its point releases are not. A seed serves all of them.
+        "22.10": dict(reads_medium=True),
+    },
+    start=dict(
+        reads_medium=False,
+        can_power_off=False,
+        # What the installer itself offers, and ext2 and ext3, which curtin makes as well (its block/mkfs.py). ext4 is
+        # what it takes.
+        filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "vfat"),
+        # https://ubuntu.com/server/docs/system-requirements says so of servers; a desktop takes three times as much,
+        # which its installer finds out.
+        disk_bytes_min=5 * 1024 * _MIB,
+        # Most of it is for the security updates, which it fetches if it has a network.
+        limit_s=3600.0,
+        inactivity_s=600.0,
+    ),
+)
+
+# What is not here has moved to the archive of old releases, all architectures of it.
+_ON_MIRRORS = _LONG_TERM
+
+
+def _place(version: str) -> dict[str, Any]:
+    """What its server medium is called, and where it is to be had."""
+    is_on_mirrors = version in _ON_MIRRORS
+    return dict(
+        medium_name=f"Ubuntu-Server {version}{' LTS' if version in _LONG_TERM else ''}",
+        mirror="http://mirrors.kernel.org/ubuntu" if is_on_mirrors else "http://old-releases.ubuntu.com/ubuntu",
+        ports_mirror="http://ports.ubuntu.com/ubuntu-ports" if is_on_mirrors else None,
+    )
+
+
+FACTS = {
+    version: SubiquityFacts(
+        system=SystemFacts(**_SYSTEM[version]),
+        hardware=HardwareFacts(**_HARDWARE[version]),
+        **_FACTS[version],
+        **_place(version),
+    )
+    for version in _UBUNTU
+}
+
+RELEASES: tuple[Release, ...] = tuple(
+    Release(
+        distro="Ubuntu",
+        version=version,
+        codename=codename,
+        planner=Subiquity,
+        install_types={arch: ("iso",) for arch in ("x86_64", "aarch64")},
+        end_of_life=end_of_life,
+        facts=FACTS[version],
+        point_releases=points,
+    )
+    for version, (codename, points, end_of_life) in _UBUNTU.items()
+    # It has debian-installer as well, and its row in oz.guests.releases.ubuntu.
+    if version != "20.04"
+)

@@ -1,0 +1,191 @@
+"""Ubuntu as subiquity installs it, by an autoinstall file: from a live server medium or, from 23.04 on, a desktop's."""
+
+import re
+from dataclasses import replace
+
+from oz.errors import MediumError, UsageError
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
+from oz.guests.curtin import storage_actions
+from oz.guests.debianfacts import ARCHITECTURES
+from oz.guests.partitions import BIOS_BOOT, plan_partitions, system_bytes
+from oz.guests.subiquityfacts import EitherFacts, SubiquityFacts
+from oz.guests.ubuntu import Ubuntu
+from oz.model import (
+    Access,
+    Boot,
+    Hardware,
+    Identity,
+    InstallPlan,
+    MediaPlan,
+    Medium,
+    MediumEdit,
+    PartitionPlan,
+    Settings,
+    Tdl,
+)
+from oz.render import render, render_text
+from oz.units import format_size
+
+_KERNEL, _INITRD = "/casper/vmlinuz", "/casper/initrd"
+_GRUB = "/boot/grub/grub.cfg"
+_ISOLINUX = "/isolinux/isolinux.cfg"
+_SOURCES = "/casper/install-sources.yaml"
+"""What the installer can install: on every medium with subiquity since 21.10 (autoinstall reference, "source")."""
+_SCRIPT = "/oz/late.sh"
+_SEED = "/nocloud"
+
+
+class Subiquity(Guest):
+    facts: SubiquityFacts
+    identity_files = Ubuntu.identity_files
+    medium_hint = "use the live server medium, or from 23.04 on the desktop's"
+    is_on_live_media = True
+
+    # ---------------------------------------------------------------- media
+
+    def plan_media(self, tdl: Tdl) -> MediaPlan:
+        return self.plan_iso(tdl, *self.identity_files, _GRUB)
+
+    @classmethod
+    def identify(cls, medium: Medium) -> tuple[Identity, ...]:
+        return Ubuntu.identify(medium)
+
+    def is_version(self, version: str) -> bool:
+        wanted = self.release.version if self.version == self.release.codename else self.version
+        return version == wanted or version.startswith(f"{wanted}.")
+
+    def installer_paths(self, medium: Medium) -> tuple[str, ...]:
+        return _KERNEL, _INITRD
+
+    def check_medium(self, tdl: Tdl, medium: Medium) -> None:
+        """Desktop media without subiquity are told by their name: those of servers have always had it."""
+        super().check_medium(tdl, medium)
+        if _SOURCES not in medium.paths and not medium.volume_id.startswith("Ubuntu-Server"):
+            raise MediumError(
+                f"{medium.path or 'the medium'} has no installer that reads an answer file: volume id "
+                f"{medium.volume_id!r}, and no {_SOURCES}",
+                hint=self.medium_hint,
+            )
+
+    def documented_medium(self, tdl: Tdl) -> Medium:
+        """The live server medium, with the volume id that osinfo-db has."""
+        volume_id = f"{self.facts.medium_name} {ARCHITECTURES[self.arch].name}"
+        return Medium(path=None, volume_id=volume_id, paths=frozenset({_KERNEL, _INITRD, _GRUB}))
+
+    # ---------------------------------------------------------------- the disk
+
+    def _partitions(self, tdl: Tdl, settings: Settings, hardware: Hardware) -> PartitionPlan:
+        """As the installer's own layouts have it, the disk has a GPT, whatever its size."""
+        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        if hardware.firmware == "bios" and BIOS_BOOT not in plan.partitions:
+            plan = replace(plan, partitions=(BIOS_BOOT, *plan.partitions))
+        room_bytes = system_bytes(plan, tdl.disk_bytes) if tdl.partition_layout else tdl.disk_bytes
+        if settings.answer is None and room_bytes < self.facts.disk_bytes_min:
+            raise refuse(
+                tdl,
+                "partitions" if tdl.partition_layout else "disk/size",
+                f"{self.title} does not fit on {format_size(room_bytes)} for /, /boot, /usr and /var",
+                f"give it {format_size(self.facts.disk_bytes_min)} at the least",
+            )
+        return plan
+
+    def check_template(self, tdl: Tdl, settings: Settings) -> None:
+        self._partitions(tdl, settings, self.plan_hardware(tdl, settings))
+
+    # ---------------------------------------------------------------- installing
+
+    def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
+        medium = medium or self.documented_medium(tdl)
+        facts, hardware = self.facts, self.plan_hardware(tdl, settings)
+        partitions = self._partitions(tdl, settings, hardware)
+        variables = {
+            **self.answer_variables(tdl, access),
+            "hostname": self.release.distro.lower(),
+            "late_command": f"sh /cdrom{_SCRIPT}",
+            "mirror": (self.arch == "aarch64" and facts.ports_mirror) or facts.mirror,
+            "storage": storage_actions(partitions, "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"),
+            "target": "/target",
+        }
+        answer = self._answer(settings, variables)
+        script = render("autoinstall/late.sh", **variables, needs_sshd=settings.answer is None)
+        path = "/autoinstall.yaml" if facts.reads_medium else f"{_SEED}/user-data"
+        files = {path: answer, _SCRIPT: script}
+        if not facts.reads_medium:
+            # NoCloud takes a directory for a seed only if both files are there.
+            files[f"{_SEED}/meta-data"] = "instance-id: oz\n"
+        return InstallPlan(
+            answer_name=path.rpartition("/")[2],
+            answer=answer,
+            boots=(Boot(device="cdrom"),),
+            hardware=hardware,
+            **self.plan_limits(settings),
+            edits=self._edits(tdl, medium, hardware, settings, files),
+        )
+
+    def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
+        if settings.answer is None:
+            return render("autoinstall/user-data", **variables)
+        answer = render_text(settings.answer, "answer file", **variables)
+        if str(variables["late_command"]) not in answer:
+            raise UsageError(
+                "the answer file would never report the end of the installation",
+                hint="add {{ late_command }} as the last of its late-commands: it brings the key in and says so",
+            )
+        return answer
+
+    def _arguments(self, tdl: Tdl, medium: Medium, settings: Settings) -> str:
+        """Kernel arguments. What follows the separator, and consoles, curtin keeps for the installed system."""
+        words = ["autoinstall"]
+        # A desktop's menu says which of its file systems is the installer's.
+        menu = medium.contents.get(_GRUB, b"").decode("utf-8", "replace")
+        words += re.findall(r"^\s*linux\s.*?\s(layerfs-path=[\w.-]+)", menu, re.MULTILINE)[:1]
+        if not self.facts.reads_medium:
+            words.append(f"ds=nocloud;s=/cdrom{_SEED}/")
+        # casper would wait for the medium to be taken out, and read all of it first to see whether it is whole.
+        words += ["noprompt", "fsck.mode=skip", *self.extra_arguments(tdl, settings)]
+        return " ".join([*words, "---", "console=tty0", f"console={self.ports.console}", SAME_NETWORK_NAMES])
+
+    def _edits(
+        self, tdl: Tdl, medium: Medium, hardware: Hardware, settings: Settings, files: dict[str, str]
+    ) -> tuple[MediumEdit, ...]:
+        """Our files, and boot menus that start at once. GRUB of the EFI boot image reads the menu of the ISO."""
+        variables = {"kernel": _KERNEL, "initrd": _INITRD, "arguments": self._arguments(tdl, medium, settings)}
+        menus = {_GRUB: render("boot/grub.cfg", **variables), _ISOLINUX: render("boot/isolinux.cfg", **variables)}
+        return (
+            *(MediumEdit(path=path, content=text.encode()) for path, text in files.items()),
+            *plan_menus(_GRUB, menus, medium, hardware.firmware),
+        )
+
+
+class UbuntuEither(Ubuntu):
+    """Ubuntu 20.04: its live media have subiquity, its legacy server CD and netboot tree debian-installer.
+
+    Which one it is the medium tells: a template says 20.04, as ever.
+    """
+
+    facts: EitherFacts
+    medium_hint = "use the live server or the legacy server medium"
+
+    def _live(self, medium: Medium | None) -> Subiquity | None:
+        if medium is None or self._kind(medium) != "live":
+            return None
+        return Subiquity(replace(self.release, facts=self.facts.live), self.version, self.arch)
+
+    def plan_media(self, tdl: Tdl) -> MediaPlan:
+        media = super().plan_media(tdl)
+        return replace(media, read=(*media.read, _GRUB)) if tdl.install_type == "iso" else media
+
+    def installer_paths(self, medium: Medium) -> tuple[str, ...]:
+        live = self._live(medium)
+        return live.installer_paths(medium) if live else super().installer_paths(medium)
+
+    def check_medium(self, tdl: Tdl, medium: Medium) -> None:
+        if live := self._live(medium):
+            live.check_medium(tdl, medium)
+        else:
+            super().check_medium(tdl, medium)
+
+    def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
+        if live := self._live(medium):
+            return live.plan_install(tdl, medium, access, settings)
+        return super().plan_install(tdl, medium, access, settings)
