@@ -25,7 +25,7 @@ _DEBIAN = {
     "13": ("trixie", "2030-06-30"),
 }
 
-_DEBIAN_SYSTEM = timeline(
+SYSTEM = timeline(
     tuple(_DEBIAN),
     {
         # apt reads trusted.gpg.d since 0.7.25.1; lenny has 0.7.20, squeeze 0.8.10.
@@ -57,7 +57,7 @@ _DEBIAN_SYSTEM = timeline(
     ),
 )
 
-_DEBIAN_HARDWARE = timeline(
+HARDWARE = timeline(
     tuple(_DEBIAN),
     {
         "7": dict(
@@ -88,7 +88,7 @@ _DEBIAN_HARDWARE = timeline(
     ),
 )
 
-_DEBIAN_FACTS = timeline(
+FACTS = timeline(
     tuple(_DEBIAN),
     {
         # Linux 2.6.32 of squeeze drives IDE disks through libata, as sd (release notes, 5.1.1).
@@ -225,9 +225,9 @@ RELEASES: tuple[Release, ...] = tuple(
         install_types={arch: types for arch, types in _DEBIAN_ARCHES[version].items() if types},
         end_of_life=end_of_life,
         facts=DebianFacts(
-            system=SystemFacts(**_DEBIAN_SYSTEM[version]),
-            hardware=HardwareFacts(**_DEBIAN_HARDWARE[version]),
-            **_DEBIAN_FACTS[version],
+            system=SystemFacts(**SYSTEM[version]),
+            hardware=HardwareFacts(**HARDWARE[version]),
+            **FACTS[version],
         ),
     )
     for version, (codename, end_of_life) in _DEBIAN.items()

@@ -6,6 +6,7 @@ Where a comment names a version of subiquity, the notes of that release say so (
 from typing import Any
 
 from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.releases import debian
 from oz.guests.subiquity import Subiquity
 from oz.guests.subiquityfacts import SubiquityFacts
 from oz.guests.timeline import timeline
@@ -34,34 +35,15 @@ _SYSTEM = timeline(
     tuple(_UBUNTU),
     # The first release whose own sources are deb822 (its release notes).
     {"24.04": dict(package_manager="apt-sources")},
-    start=dict(
-        package_manager="apt-https",
-        init="systemd",
-        # openssh-server's postinst makes them, and cloud-init, which is switched off.
-        makes_host_keys_at_boot=False,
-        can_make_missing_host_keys=True,
-        host_key_types=("rsa", "ecdsa", "ed25519"),
-        has_legacy_ssh=False,
-        # Its own default is yescrypt since 22.04; crypt(5) reads both.
-        password_schemes=("sha512",),
-        boot_limit_s=300.0,
-    ),
+    # cloud-init makes host keys as well, but is switched off.
+    start={**debian.SYSTEM["10"], "host_key_types": ("rsa", "ecdsa", "ed25519")},
 )
 
 _HARDWARE = timeline(
     tuple(_UBUNTU),
     # osinfo-db. A live desktop is the larger of the two: Ubuntu recommends 4 GiB for it.
     {"23.04": dict(memory_bytes=3072 * _MIB)},
-    start=dict(
-        # As debian-installer's 20.04.
-        machine_type="q35",
-        disk_bus="virtio",
-        disk_buses=("virtio", "ide", "sata", "scsi"),
-        nic_model="virtio",
-        nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
-        memory_bytes=2048 * _MIB,
-        efi_architectures=("x86_64", "aarch64"),
-    ),
+    start={**debian.HARDWARE["9"], "memory_bytes": 2048 * _MIB},
 )
 
 _FACTS = timeline(

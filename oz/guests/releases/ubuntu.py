@@ -7,7 +7,7 @@ from typing import Any
 
 from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.debianfacts import DebianFacts, Question
-from oz.guests.releases import subiquity
+from oz.guests.releases import debian, subiquity
 from oz.guests.subiquity import UbuntuEither
 from oz.guests.subiquityfacts import EitherFacts
 from oz.guests.timeline import timeline
@@ -50,7 +50,7 @@ _UBUNTU = {
     "20.04": ("focal", 6, "2025-05-31"),
 }
 
-_UBUNTU_SYSTEM = timeline(
+SYSTEM = timeline(
     tuple(_UBUNTU),
     {
         # SHA-512 hashes since glibc 2.7 (crypt(3)), which is hardy's; gutsy has 2.6.1.
@@ -71,29 +71,14 @@ _UBUNTU_SYSTEM = timeline(
         # apt 1.5 reads https itself.
         "17.10": dict(package_manager="apt-https"),
     },
-    start=dict(
-        package_manager="apt-ring",
-        init="sysv",
-        # Only openssh-server's postinst makes them.
-        makes_host_keys_at_boot=False,
-        can_make_missing_host_keys=False,
-        host_key_types=("rsa", "dsa"),
-        has_legacy_ssh=True,
-        password_schemes=("md5",),
-        boot_limit_s=300.0,
-    ),
+    start={**debian.SYSTEM["5"], "password_schemes": ("md5",)},
 )
 
-_UBUNTU_HARDWARE = timeline(
+HARDWARE = timeline(
     tuple(_UBUNTU),
     {
         # The old Oz installed it on virtio; osinfo-db claims the network card, and the disk from 9.04 on.
-        "8.04": dict(
-            disk_bus="virtio",
-            disk_buses=("virtio", "ide", "sata"),
-            nic_model="virtio",
-            nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
-        ),
+        "8.04": debian.HARDWARE["5"],
         # amd64 CDs have an UEFI entry since 10.10 (https://wiki.ubuntu.com/FoundationsTeam/Specs/MaverickUefiSupport);
         # this table waits for the first long-term release that has it.
         "12.04": dict(efi_architectures=("x86_64", "aarch64")),
@@ -105,15 +90,14 @@ _UBUNTU_HARDWARE = timeline(
             nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
         ),
     },
-    start=dict(
-        machine_type="pc",
+    start={
+        **debian.HARDWARE["5"],
         # What the old Oz installed it on.
-        disk_bus="ide",
-        disk_buses=("ide",),
-        nic_model="rtl8139",
-        nic_models=("rtl8139", "e1000", "pcnet", "ne2k_pci"),
-        memory_bytes=512 * _MIB,
-    ),
+        "disk_bus": "ide",
+        "disk_buses": ("ide",),
+        "nic_model": "rtl8139",
+        "nic_models": ("rtl8139", "e1000", "pcnet", "ne2k_pci"),
+    },
 )
 
 
@@ -129,7 +113,7 @@ _PACKAGE_QUESTIONS = (
     Question(name="pkgsel/install-language-support", kind="boolean", answer="false"),
 )
 
-_UBUNTU_FACTS = timeline(
+FACTS = timeline(
     tuple(_UBUNTU),
     {
         # localechooser 0.07 (kickseed 0.28).
@@ -218,65 +202,47 @@ _UBUNTU_FACTS = timeline(
         # dists/focal/main/installer-amd64/current has the netboot directory under this name.
         "20.04": dict(images_directory="legacy-images"),
     },
-    start=dict(
+    start={
+        **debian.FACTS["5"],
         # Its initrd is a file system on a RAM disk; the CDs' own isolinux.cfg has these.
-        kernel_arguments=("ramdisk_size=16384", "root=/dev/rd/0", "rw"),
-        cd_arguments=(),
-        has_slot_names=False,
+        "kernel_arguments": ("ramdisk_size=16384", "root=/dev/rd/0", "rw"),
+        "cd_arguments": (),
         # kickseed 0.28: what localechooser reads before 0.07. Aliases came later (preseed 1.2x), so names are in full.
-        locale_argument="preseed/locale",
-        priority_argument="debconf/priority",
+        "locale_argument": "preseed/locale",
+        "priority_argument": "debconf/priority",
         # Linux: Documentation/i386/boot.txt.
-        command_line_bytes_max=255,
-        user_separator="--",
-        has_text_frontend=False,
-        images_directory="images",
+        "command_line_bytes_max": 255,
         # The installation guides of all of them have it; localechooser makes it en_US.UTF-8.
-        locale="en_US",
+        "locale": "en_US",
         # https://wiki.ubuntu.com/InstallCDCustomizationHowTo of 2005, and the installation guide for dapper, B.3.1.
-        keyboard_questions=(Question(name="kbd-chooser/method", kind="select", answer="us"),),
-        label_questions=("partman/confirm_write_new_label",),
+        "keyboard_questions": (Question(name="kbd-chooser/method", kind="select", answer="us"),),
         # It takes our partitions without showing them (partman-auto 23ubuntu4), so this should not be asked.
-        partitioned_choice="Finish partitioning and write changes to disk",
+        "partitioned_choice": "Finish partitioning and write changes to disk",
         # partman-auto 84 and kickseed 0.51 say what was written before "-1".
-        unlimited_size="1000000000",
-        manual_country="enter information manually",
+        "unlimited_size": "1000000000",
+        "manual_country": "enter information manually",
         # Its own server.seed has these: packages for the second stage are not copied to the disk.
-        other_questions=(
+        "other_questions": (
             Question(name="archive-copier/desktop-task", kind="string", answer="ubuntu-standard"),
             Question(name="archive-copier/ship-task", kind="string", answer=""),
         ),
-        hook_directory="/usr/lib/prebaseconfig.d",
-        finished_question="prebaseconfig/reboot_in_progress",
-        can_power_off=False,
+        "hook_directory": "/usr/lib/prebaseconfig.d",
+        "finished_question": "prebaseconfig/reboot_in_progress",
+        "can_power_off": False,
         # base-config, which prebaseconfig puts into inittab (its 90prepare-base-config).
-        has_second_stage=True,
-        takes_packages=False,
-        cd_needs_mirror=False,
+        "has_second_stage": True,
+        "takes_packages": False,
         # It takes the one that the medium has: server CDs have another one than
         # alternate CDs (base-installer, library.sh).
-        kernel_prefix=None,
-        filesystem="ext3",
-        other_filesystems=("ext2", "xfs", "jfs", "reiserfs", "vfat"),
-        # GRUB legacy's installer refuses a /boot on it (grub-installer).
-        unbootable_filesystems=("xfs",),
-        can_leave_volume_space=False,
-        ide_disk="hda",
-        disk_bytes_min=2048 * _MIB,
-        has_biosgrub=False,
+        "kernel_prefix": None,
+        "disk_bytes_min": 2048 * _MIB,
         # It took the old Oz up to 3000 s.
-        limit_s=3000.0,
-        inactivity_s=300.0,
-        mirror_protocols=("http", "ftp"),
-        components="main restricted universe multiverse",
-        # All that a mirror has, and its installer does not write it: see replaces_sources.
-        has_updates=False,
-        has_security_host=False,
-        replaces_sources=True,
-        has_eatmydata=False,
-        root_login="without-password",
-    ),
+        "limit_s": 3000.0,
+        "components": "main restricted universe multiverse",
+        "replaces_sources": True,
+    },
 )
+
 
 # Which installers there were: server CDs as osinfo-db and https://cdimage.ubuntu.com/releases list them, and the
 # netboot directories of each release, dists/CODENAME/main/installer-*.
@@ -312,8 +278,8 @@ def _place(version: str) -> dict[str, Any]:
 
 
 def _facts(version: str) -> dict[str, Any]:
-    system, hardware = SystemFacts(**_UBUNTU_SYSTEM[version]), HardwareFacts(**_UBUNTU_HARDWARE[version])
-    return dict(system=system, hardware=hardware, **_UBUNTU_FACTS[version], **_place(version))
+    system, hardware = SystemFacts(**SYSTEM[version]), HardwareFacts(**HARDWARE[version])
+    return {**FACTS[version], **_place(version), "system": system, "hardware": hardware}
 
 
 RELEASES: tuple[Release, ...] = tuple(
