@@ -15,6 +15,7 @@ from oz.model import (
     Fetch,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -261,6 +262,7 @@ class Debian(Guest):
             hardware=hardware,
             limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
             inactivity_s=self.facts.inactivity_s * factor,
+            log=InstallerLog(installer="debian-installer"),
             edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
             if medium
             else (),
