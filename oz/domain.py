@@ -142,6 +142,10 @@ def _devices(machine: Machine, *, persistent: bool) -> etree._Element:
     else:
         devices.append(_serial(machine.console_socket))
         devices.append(_serial(machine.marker_socket))
+        if machine.log_channel and machine.log_socket:
+            source = _new("source", mode="bind", path=str(machine.log_socket))
+            target = _new("target", type="virtio", name=machine.log_channel)
+            devices.append(_new("channel", source, target, type="unix"))
     if hardware.pointer == "tablet":
         devices.append(_new("input", type="tablet", bus="usb"))
     if not is_x86:

@@ -213,7 +213,8 @@ def _run_installer(
         words = "Install" if len(plan.boots) == 1 else f"Install, boot {number} of {len(plan.boots)}"
         is_last = number == len(plan.boots)
         phase = f"{words[0].lower()}{words[1:]}, from {boot.device}"
-        with step(words), _watching(_booting(machine, boot, boot_files, number, build), phase, build) as domain:
+        booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
+        with step(words), _watching(booting, phase, build) as domain:
             start_s = RealClock().monotonic()
             lines += waiting.wait_boot(
                 domain,
@@ -238,7 +239,9 @@ def _demand_marker(marks: Marks, access: Access, name: str, boot: Boot, seconds:
     raise InstallError(f"{name}: the installer {did} after {seconds:.0f} s {said}: it did not finish")
 
 
-def _booting(machine: Machine, boot: Boot, boot_files: BootFiles, number: int, build: Build) -> Machine:
+def _booting(
+    machine: Machine, boot: Boot, boot_files: BootFiles, number: int, channel: str | None, build: Build
+) -> Machine:
     """The machine of one boot, with the medium in it and the sockets we listen on."""
     root = build.journal.root
     return replace(
@@ -250,6 +253,8 @@ def _booting(machine: Machine, boot: Boot, boot_files: BootFiles, number: int, b
         console_socket=root / f"console{number}",
         marker_socket=root / f"marker{number}",
         vnc_socket=root / f"vnc{number}",
+        log_channel=channel,
+        log_socket=root / f"log{number}" if channel else None,
     )
 
 
@@ -259,11 +264,13 @@ def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
 
     Where it failed for want of room on this host, it is a HostError.
     """
-    console_log = build.work / "oz" / "console.log"
-    domain = build.hypervisor().start(machine, console_log=console_log)
+    logs = build.work / "oz" / "logs"
+    make_directory(logs)
+    console_log = logs / "console.log"
+    domain = build.hypervisor().start(machine, console_log=console_log, installer_log=logs / "installer.log")
     try:
         has_screen = machine.vnc_socket is not None and machine.vnc_socket.exists()
-        note(f"watch it: tail -f {console_log}" + (f", or vncviewer {machine.vnc_socket}" if has_screen else ""))
+        note(f"watch it: tail -f {logs}/*" + (f", or vncviewer {machine.vnc_socket}" if has_screen else ""))
         yield domain
     except InstallError as error:
         if disk.is_full(build.work):
@@ -273,9 +280,9 @@ def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
             ) from error
         error.message += f"\nphase: {phase}\n{describe_screen(domain, build)}"
         error.hint = (
-            "read oz/console.log in what is kept"
+            "read oz/logs in what is kept"
             if build.options.keep_failed
-            else "the screenshot may tell; with --keep-failed, the whole console log and the disk are kept"
+            else "the screenshot may tell; with --keep-failed, all logs and the disk are kept"
         )
         raise
     finally:

@@ -2,6 +2,7 @@
 
     oz-hostkey ssh-ed25519 AAAA...    a host key of the installed system, for pinning; any number of them
     oz-done NONCE                     the last act: this very installation has succeeded
+    oz-log TEXT                       a line of the installer's own log, while it works: no mark, it goes to the logs
 
 A guest is hostile: other lines, malformed keys and more than a handful of anything are passed over.
 """
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LOG = "oz-log "
 _HOST_KEY = re.compile(r"oz-hostkey ([a-z0-9@.-]{1,64}) ([A-Za-z0-9+/=]{16,4096})(?: .*)?\Z", re.ASCII)
 _DONE = re.compile(r"oz-done ([0-9a-f]{1,64})\Z", re.ASCII)
 _MOST_KEYS = 8

@@ -33,9 +33,10 @@ class RealClock:
 class DomainEvent:
     """Something that happened to a running domain."""
 
-    kind: Literal["power-off", "stopped", "reboot", "crash", "marker"]
+    kind: Literal["power-off", "stopped", "reboot", "crash", "marker", "console", "log"]
     """power-off: by the guest. stopped: QEMU ended for any other reason. marker: `text` is a line that
-    the guest sent on the marker port."""
+    the guest sent on the marker port. console, log: `text` is a line of its console or of its installer's log, or of
+    the console what there is of a line that has not ended, such as a question."""
     text: str = ""
 
 
@@ -85,8 +86,9 @@ class Hypervisor(Protocol):
     def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
         """Raises HostError if this host lacks an emulator of that type, or a firmware, for such a machine."""
 
-    def start(self, machine: Machine, *, console_log: Path | None = None) -> Domain:
-        """Start a transient domain. The caller destroys it. Raises HostError."""
+    def start(self, machine: Machine, *, console_log: Path | None = None, installer_log: Path | None = None) -> Domain:
+        """Start a transient domain. The caller destroys it. With `installer_log`, which holds what the installer logs,
+        lines of that and of the console are events. Raises HostError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from oz.model import (
     Fetch,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -233,6 +234,7 @@ class Debian(Guest):
             ),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="debian-installer"),
             edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
             if medium
             else (),

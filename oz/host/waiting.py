@@ -29,13 +29,15 @@ def wait_boot(
     clock: Clock,
     ends: Literal["power-off", "reset"] = "power-off",
     on_marker: Callable[[str], None] | None = None,
+    on_line: Callable[[str, str], tuple[str, str] | None] | None = None,
 ) -> tuple[str, ...]:
     """The marker lines of this life of the domain, once the guest has ended it: by powering itself off, or by the
     reset that follows `reboots` others.
 
     Raises InstallError, in words, at one reset more, at a crash, when it was stopped from outside, after `limit_s`,
     after `inactivity_s` without a disk request, a packet or a marker, and already after `idle_s` if its processors had
-    nothing to do either.
+    nothing to do either. `on_line` gets "console" or "log" and a line of it; what and the hint that it answers are a
+    failure at once.
     """
     watch = _Watch(domain, clock)
     markers: list[str] = []
@@ -55,6 +57,9 @@ def wait_boot(
                 return tuple(markers)
             if watch.reboots > reboots:
                 raise watch.failure(_describe_reboots(watch.reboots, reboots))
+        elif event and event.kind in ("console", "log"):
+            if on_line and (failure := on_line(event.kind, event.text)):
+                raise watch.failure(*failure)
         elif event:
             raise watch.failure(describe_event(event))
         watch.look(look_s)
@@ -103,11 +108,8 @@ class _Watch:
         if self._counters.cpu_s - before.cpu_s >= _IDLE_SHARE * passed_s:
             self._busy = now
 
-    def failure(self, what: str) -> InstallError:
-        return InstallError(
-            f"{self._domain.name}: {what} ({self.elapsed_s():.0f} s after its start)",
-            hint="the screenshot and the console log show how far it came",
-        )
+    def failure(self, what: str, hint: str | None = None) -> InstallError:
+        return InstallError(f"{self._domain.name}: {what} ({self.elapsed_s():.0f} s after its start)", hint=hint)
 
 
 def _describe_reboots(count: int, expected: int) -> str:

@@ -66,4 +66,7 @@ class Machine:
     console_socket: Path | None = None
     """Where QEMU binds the first serial port; None leaves a port that nobody reads."""
     marker_socket: Path | None = None
+    log_channel: str | None = None
+    """The name of a virtio port on which the installer writes its log by itself, and where QEMU binds it:"""
+    log_socket: Path | None = None
     vnc_socket: Path | None = None

@@ -67,6 +67,17 @@ class PartitionPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstallerLog:
+    """What the installer says of its work, and how that reaches us: by its console always, by the marker port where the
+    answer file has it sent there (oz.marks), and by a virtio port where the installer writes on one by itself."""
+
+    installer: str = ""
+    """As oz/guests/sayings.toml calls it; of one that is not there, only what its kernel says is understood."""
+    channel: str | None = None
+    """The name of that virtio port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPlan:
     """All that a release's installer needs to run unattended."""
 
@@ -89,6 +100,7 @@ class InstallPlan:
     limit_s: float
     """For the whole installation, stretched by Settings.limit_factor already; and so is this:"""
     inactivity_s: float
+    log: InstallerLog = InstallerLog()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

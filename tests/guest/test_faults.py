@@ -98,7 +98,7 @@ def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> No
     assert_refused(run, 7, rf"what there is of it is kept in {kept}")
     assert "had not powered itself off by its limit of 6 s" in run.stderr
     assert "  | all work and no power-off" in run.stderr
-    log = (kept / "oz/console.log").read_text()
+    log = (kept / "oz/logs/console.log").read_text()
     assert log.startswith(GREETING)
     assert "red" in log
     assert not re.search(r"[^\n\t\x20-\x7e]", log)
@@ -166,7 +166,8 @@ def running(place: Place, template: Path, *arguments: str) -> Iterator[subproces
 
 def contents(place: Place, name: str) -> dict[str, tuple[int, int, int]]:
     """Every file of a finished build: which one it is, its size, and when it was last written."""
-    paths = [place.images / f"{name}.dsk", place.images / f"{name}.xml", *(place.images / f"{name}.oz").iterdir()]
+    paths = [place.images / f"{name}.dsk", place.images / f"{name}.xml"]
+    paths += [path for path in (place.images / f"{name}.oz").rglob("*") if path.is_file()]
     return {
         str(path.relative_to(place.images)): (path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns)
         for path in paths
@@ -184,7 +185,7 @@ def test_two_builds_at_once_succeed_and_what_is_there_is_kept(
     for run in [pool.submit(place.install, path) for path in (template, other)]:
         assert run.result().returncode == 0, run.result().stderr
     before = contents(place, "kept")
-    assert {"kept.dsk", "kept.xml", "kept.oz/console.log", "kept.oz/known_hosts"} <= set(before)
+    assert {"kept.dsk", "kept.xml", "kept.oz/logs/console.log", "kept.oz/known_hosts"} <= set(before)
     assert_refused(place.install(template), 2, rf"{place.images}/kept\.dsk is there already\n.*give -p")
     tinycd.build(iso, "power-off")
     assert_refused(place.install("-p", template), 7, "without its marker")

@@ -228,7 +228,9 @@ class LibvirtHypervisor:
                 hint="install it (Debian: ovmf, qemu-efi-aarch64), or choose BIOS",
             )
 
-    def start(self, machine: Machine, *, console_log: Path | None = None) -> RunningDomain:
+    def start(
+        self, machine: Machine, *, console_log: Path | None = None, installer_log: Path | None = None
+    ) -> RunningDomain:
         """Start a transient domain, its serial ports read from the first byte. The caller destroys it."""
         self._check_files(machine)
         self.check_name(machine.name, machine.uuid)
@@ -256,7 +258,7 @@ class LibvirtHypervisor:
             with guarding(self._root) if self._root else contextlib.nullcontext():
                 with adopting_orphans() if self._root else contextlib.nullcontext():
                     handle = self._connection.createXML(xml, flags)
-                domain.attach(handle, pid=self._pid(machine.name), console_log=console_log)
+                domain.attach(handle, pid=self._pid(machine.name), console_log=console_log, installer_log=installer_log)
             handle.resume()
         except libvirt.libvirtError as error:
             domain.destroy()
@@ -294,7 +296,7 @@ class LibvirtHypervisor:
 
     def _check_files(self, machine: Machine) -> None:
         """Refuse files that are missing or that QEMU could not reach: its own message comes late and says less."""
-        for port in (machine.console_socket, machine.marker_socket, machine.vnc_socket):
+        for port in (machine.console_socket, machine.marker_socket, machine.log_socket, machine.vnc_socket):
             if port and len(os.fsencode(port)) > _SOCKET_PATH_MAX:
                 raise HostError(f"{port}: too long for a socket, which has at most {_SOCKET_PATH_MAX} bytes")
         drives = [drive for drive in (machine.disk, *machine.cdroms, machine.floppy) if drive]

@@ -21,6 +21,7 @@ from oz.protocols import Counters, DomainEvent
 
 _END_LIMIT_S = 60.0  # how long QEMU may take to write its caches after a power-off
 _KILL_LIMIT_S = 15.0
+_LINES_WAITING_MAX = 10_000  # of a guest that says more than anybody reads, the rest is in its logs alone
 _ARP = Path("/proc/net/arp")
 # SeaBIOS, started by a reset, resets once more by every means it knows: two to four events within 0.2 s.
 _REBOOT_BURST_S = 2.0
@@ -85,7 +86,9 @@ class RunningDomain:
     def name(self) -> str:
         return self._machine.name
 
-    def attach(self, handle: Any, *, pid: int | None, console_log: Path | None) -> None:
+    def attach(
+        self, handle: Any, *, pid: int | None, console_log: Path | None, installer_log: Path | None = None
+    ) -> None:
         """Take over a domain that was started paused: its process first, then its ports."""
         self._handle = handle
         self._pidfd = open_process(pid) if pid else None
@@ -97,7 +100,15 @@ class RunningDomain:
         console = _open_port(self._machine.console_socket)
         try:
             marker = _open_port(self._machine.marker_socket)
-            ports = Ports(console=console, marker=marker, console_log=console_log, deliver=self._events.put)
+            channel = _open_port(self._machine.log_socket)
+            ports = Ports(
+                console=console,
+                marker=marker,
+                channel=channel,
+                console_log=console_log,
+                installer_log=installer_log,
+                deliver=self._deliver,
+            )
         except OSError as error:
             raise HostError(f"{error.filename or console_log}: {error.strerror}") from error
         with self._lock:
@@ -110,6 +121,10 @@ class RunningDomain:
         await_end(pidfd)
         lifeline.disarm()
         self._gone.set()
+
+    def _deliver(self, event: DomainEvent) -> None:
+        if event.kind not in ("console", "log") or self._events.qsize() < _LINES_WAITING_MAX:
+            self._events.put(event)
 
     def post(self, event: DomainEvent) -> None:
         """Called by libvirt's event loop."""

@@ -1,4 +1,5 @@
-"""The serial ports of a running guest: the console for people, the marker for us. What comes in is hostile."""
+"""The serial ports of a running guest: the console for people, the marker for us, and with it, or on a port of its own,
+the installer's log. What comes in is hostile."""
 
 import codecs
 import contextlib
@@ -10,7 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+from oz.marks import LOG
 from oz.protocols import DomainEvent
 
 CONSOLE_BYTES_MAX = 64 * 1024**2
@@ -20,6 +23,7 @@ MARKER_LINES_MAX = 20_000
 _TAIL_LINES = 500
 _TAIL_CHARACTERS = 1000
 _DRAIN_BYTES = 4 * 1024**2
+_QUIET_S = 0.3  # after which a line that has not ended is a question, or a number that grows
 
 # ECMA-48: a control sequence; a control string up to BEL or ST; any other escape.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*([@-~])|[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[ -/]*[0-OQ-WYZ\\`-~])")
@@ -53,10 +57,22 @@ class Cleaner:
 
 
 class Console:
-    """The console's text in a log of limited size, mode 0600, and its last lines."""
+    """The text of the console, or of the installer's log, in a log of limited size, mode 0600, and its last lines.
 
-    def __init__(self, path: Path | None, *, bytes_max: int = CONSOLE_BYTES_MAX) -> None:
+    `tell` gets each line, cut where it is very long.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        bytes_max: int = CONSOLE_BYTES_MAX,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         self._cleaner = Cleaner()
+        self._tell = tell
+        self.is_waiting = False
+        """There is the beginning of a line that nobody was told of."""
         self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
         self._partial = ""
         self._lock = threading.Lock()
@@ -66,13 +82,28 @@ class Console:
             self._room = bytes_max - os.fstat(self._fd).st_size
 
     def feed(self, data: bytes, *, is_last: bool = False) -> None:
-        text = self._cleaner.feed(data, is_last=is_last)
+        self.write(self._cleaner.feed(data, is_last=is_last))
+        if is_last:
+            self.tell_partial()
+
+    def write(self, text: str) -> None:
+        """Add text that is clean."""
         with self._lock:
-            *lines, self._partial = (self._partial + text).split("\n")
+            *whole, self._partial = (self._partial + text).split("\n")
             # A screen full of cursor movements leaves many empty lines.
-            self._lines.extend(line[:_TAIL_CHARACTERS] for line in lines if line.strip())
+            lines = [line[:_TAIL_CHARACTERS] for line in whole if line.strip()]
+            self._lines.extend(lines)
             self._partial = self._partial[-_TAIL_CHARACTERS:]
         self._log(text.encode())
+        if self._tell and text:
+            for line in lines:
+                self._tell(line)
+            self.is_waiting = bool(self._partial.strip())
+
+    def tell_partial(self) -> None:
+        if self._tell and self.is_waiting:
+            self.is_waiting = False
+            self._tell(self._partial)
 
     def _log(self, data: bytes) -> None:
         if self._fd < 0 or not data:
@@ -99,10 +130,11 @@ class Console:
 
 
 class Marker:
-    """The marker port's lines: cleaned, of limited length and number."""
+    """The marker port's lines: cleaned, of limited length and number; those of the installer's log go to `log`."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[str], None] = lambda text: None) -> None:
         self._cleaner = Cleaner()
+        self._log = log
         self._partial = ""
         self._left = MARKER_LINES_MAX
 
@@ -113,16 +145,20 @@ class Marker:
             lines.append(self._partial)
             self._partial = ""
         self._partial = self._partial[:MARKER_CHARACTERS_MAX]
-        found = [line[:MARKER_CHARACTERS_MAX].strip() for line in lines if line.strip()][: self._left]
+        told = [line.removeprefix(LOG) for line in lines if line.startswith(LOG)]
+        if told:
+            self._log("".join(f"{line}\n" for line in told))
+        found = [line[:MARKER_CHARACTERS_MAX].strip() for line in lines if line.strip() and not line.startswith(LOG)]
+        found = found[: self._left]
         self._left -= len(found)
         return found
 
 
 class Ports:
-    """A thread that reads both ports and puts the domain's events in order.
+    """A thread that reads the ports and puts the domain's events in order.
 
     `deliver` gets every event in that thread; an event given to `post` comes after all that the guest
-    had sent before it happened.
+    had sent before it happened. Lines are events where there is an installer's log to be kept.
     """
 
     def __init__(
@@ -132,22 +168,29 @@ class Ports:
         marker: socket.socket | None,
         console_log: Path | None,
         deliver: Callable[[DomainEvent], None],
+        channel: socket.socket | None = None,
+        installer_log: Path | None = None,
     ) -> None:
-        self.console = Console(console_log)
-        self._marker = Marker()
         self._deliver = deliver
+        listens = installer_log is not None
+        self.console = Console(console_log, tell=self._teller("console") if listens else None)
+        self.log = Console(installer_log, tell=self._teller("log") if listens else None)
+        self._marker = Marker(self.log.write)
         self._posted: deque[DomainEvent | None] = deque()
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._readers: dict[socket.socket, Callable[[bytes], None]] = {}
-        for port, feed in ((console, self.console.feed), (marker, self._feed_marker)):
+        for port, feed in ((console, self.console.feed), (marker, self._feed_marker), (channel, self.log.feed)):
             if port:
                 port.setblocking(False)
                 self._readers[port] = feed
                 self._selector.register(port, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, name="oz-serial", daemon=True)
         self._thread.start()
+
+    def _teller(self, kind: Literal["console", "log"]) -> Callable[[str], None]:
+        return lambda line: self._deliver(DomainEvent(kind=kind, text=line))
 
     def post(self, event: DomainEvent | None) -> None:
         self._posted.append(event)
@@ -163,14 +206,17 @@ class Ports:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            ready = {key.fileobj for key, _ in self._selector.select()}
+            ready = {key.fileobj for key, _ in self._selector.select(_QUIET_S if self.console.is_waiting else None)}
+            if not ready:
+                self.console.tell_partial()
             for port in [port for port in self._readers if port in ready]:
                 self._read(port)
             if self._wake in ready:
                 self._wake.recv(4096)
                 is_open = self._take_posted()
-        self.console.feed(b"", is_last=True)
-        self.console.close()
+        for text in (self.console, self.log):
+            text.feed(b"", is_last=True)
+            text.close()
         for open_socket in (*self._readers, self._wake, self._waker):
             open_socket.close()
         self._selector.close()
@@ -186,6 +232,7 @@ class Ports:
                 return False
             if event.kind in ("power-off", "stopped", "crash"):
                 self._feed_marker(b"", is_last=True)
+                self.console.tell_partial()
             self._deliver(event)
         return True
 
