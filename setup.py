@@ -35,13 +35,25 @@ setup(
     extras_require={
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
-            "pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "pyftpdlib>=2",
+            "pytest>=8",
+            "pytest-timeout",
+            "pytest-xdist",
+            "hypothesis",
+            "pyftpdlib>=2",
             # reads kickstart files as the installers do
             "pykickstart>=3.60",
             # read and judge autoinstall files
-            "PyYAML>=6", "jsonschema>=4",
-            "mypy", "ruff", "codespell", "types-requests", "types-paramiko", "lxml-stubs", "types-setuptools",
-            "types-PyYAML", "types-jsonschema",
+            "PyYAML>=6",
+            "jsonschema>=4",
+            "mypy",
+            "ruff",
+            "codespell",
+            "types-requests",
+            "types-paramiko",
+            "lxml-stubs",
+            "types-setuptools",
+            "types-PyYAML",
+            "types-jsonschema",
             # for the test that makes a wheel without the network; 70.1 needs no package wheel for that
             "setuptools>=70.1",
         ],

@@ -72,6 +72,7 @@ def install_parser() -> Parser:
     how.add_argument("-t", "--timeout", type=_seconds, metavar="SECONDS", help="limit of the installation, literally")
     how.add_argument("-f", "--force-download", action="store_true", help="use no cached medium, no cached installation")
     how.add_argument("--force-media", action="store_true", help="use a medium that is not what the template names")
+    how.add_argument("--report", type=Path, metavar="FILE", help="write the report there too, one page of HTML")
     how.add_argument("--keep-failed", action="store_true", help="keep disk and logs of a failed build as NAME.failed")
     less = parser.add_argument_group("less than an installation").add_mutually_exclusive_group()
     less.add_argument("--check", action="store_true", help="parse and validate templates, nothing else")
@@ -123,7 +124,7 @@ def check_manifest_options(args: argparse.Namespace) -> None:
 
 _OF_A_BUILD = {
     "auto": "-a", "disk": "-s", "xmlfile": "-x", "cleanup": "-p", "customize": "-u", "manifest": "-g", "seal": "--seal",
-    "timeout": "-t", "force_download": "-f", "keep_failed": "--keep-failed",
+    "timeout": "-t", "force_download": "-f", "keep_failed": "--keep-failed", "report": "--report",
 }  # fmt: skip
 
 

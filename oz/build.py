@@ -20,8 +20,9 @@ from oz.errors import HostError, UsageError
 from oz.guests.base import Guest
 from oz.host import disk, journal, kvm, locks
 from oz.model import Network, Rng, Settings, Tdl
-from oz.progress import note
+from oz.progress import add_view, note, remove_view
 from oz.protocols import Hypervisor
+from oz.recording import Recording
 
 EMULATION_FACTOR = 10.0
 """How much longer everything may take without hardware virtualization: an installation measured at 140 s
@@ -70,6 +71,7 @@ class Build:
     """Connects at the first call; what is still running when the build ends is ended."""
     resources: ExitStack
     """What is held until the build ends."""
+    recording: Recording
 
 
 def settle(config: Config, tdl: Tdl, options: Options, *, probe: bool = True) -> Settings:
@@ -155,7 +157,10 @@ def open_build(
         log.will_make(work)
         # not one that somebody else made here a moment ago: keys will lie in it
         make_directory(work, is_new=True)
+        recording = Recording(directory=work)
+        add_view(recording.view)
         with ExitStack() as stack:
+            stack.callback(remove_view, recording.view)
 
             @cache
             def connect() -> Hypervisor:
@@ -177,6 +182,7 @@ def open_build(
                     journal=log,
                     hypervisor=connect,
                     resources=stack,
+                    recording=recording,
                 )
             except OSError as error:
                 if error.errno not in _HOST_ERRORS:

@@ -72,17 +72,23 @@ def _install(args: argparse.Namespace) -> None:
     if args.dry_run:
         return _dry_run(args, config, tdl, guest)
     options, settings = _settle(args, config, tdl)
+    from oz.account import keeping_failures, tell_success
     from oz.build import open_build
     from oz.install import install, names_of
 
     names = names_of(tdl, config, options)
     arguments.check_apart(
-        [("the image", names.disk), ("the XML", names.xml), ("-i", args.manifest_file)],
+        [("the image", names.disk), ("the XML", names.xml), ("-i", args.manifest_file), ("--report", args.report)],
         [("the template", args.tdl[0]), ("the medium", _local_medium(tdl))],
     )
-    with open_build(tdl, guest, config, settings, options, image=names.disk) as build:
+    with (
+        open_build(tdl, guest, config, settings, options, image=names.disk) as build,
+        keeping_failures(build, names.directory, _typed()),
+    ):
         installed = install(build, stop_after=args.stop_after)
         manifest = _finish(args, installed, build)
+        if not args.stop_after:
+            tell_success(build, names.directory, manifest, args.report)
     if args.stop_after:
         assert installed.machine.disk is not None
         path = str(installed.machine.disk.path)
@@ -219,6 +225,7 @@ def _open_image(args: argparse.Namespace, *, customize: bool, manifest: bool) ->
     """The image that the arguments name, and the build that works on it."""
     config, tdl, guest = _load(args, args.tdl)
     _check_phases(tdl, guest, customize=customize, manifest=manifest)
+    from oz.account import keeping_failures
     from oz.build import open_build
     from oz.session import find_image
 
@@ -229,7 +236,10 @@ def _open_image(args: argparse.Namespace, *, customize: bool, manifest: bool) ->
         [("the image's XML", args.image), ("the template", args.tdl), ("the image", image.disk.path)],
     )
     options, settings = _settle(args, config, tdl)
-    with open_build(tdl, guest, config, settings, options, image=image.disk.path) as build:
+    with (
+        open_build(tdl, guest, config, settings, options, image=image.disk.path) as build,
+        keeping_failures(build, image.directory, _typed()),
+    ):
         yield build, image
 
 
@@ -340,6 +350,11 @@ def _settle(
         ssh_key=getattr(args, "ssh_key", None),
     )
     return options, settle(config, tdl, options, probe=probe)
+
+
+def _typed() -> list[str]:
+    """The command, as it can be typed again."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 def _home() -> Path:

@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from oz import jeos
+from oz.account import is_only_failure
 from oz.build import Build, Options, image_name, make_directory, random_mac
 from oz.config import Config
 from oz.domain import domain_xml
@@ -27,8 +29,9 @@ from oz.media import BootFiles, fetch_media, inspect, keep_beside, remaster
 from oz.model import Access, Boot, Drive, Installed, InstallPlan, Machine, MediaPlan, Medium, Tdl
 from oz.progress import note, step
 from oz.protocols import Domain, RealClock
+from oz.report import read_summary
 from oz.session import describe_screen
-from oz.units import GIB
+from oz.units import GIB, format_size
 
 StopAfter = Literal["media", "disk", "install"]
 
@@ -55,19 +58,11 @@ def install(build: Build, *, stop_after: StopAfter | None = None) -> Installed:
     Raises UsageError for a name that is taken, MediumError, InstallError when the installer does not finish,
     HostError.
     """
-    try:
-        return _install(build, stop_after)
-    except InstallError as error:
-        if build.options.keep_failed:
-            error.message += f"\n  {_keep_failed(build)}"
-        raise
-
-
-def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     clock = RealClock()
     start = clock.monotonic()
     names = names_of(build.tdl, build.config, build.options)
     _check_names(build, names, stop_after)
+    build.recording.previous = read_summary(names.directory)
     tdl, guest, settings = build.tdl, build.guest, build.settings
     # refuses what the release cannot have, before anything is fetched
     guest.check_template(tdl, settings)
@@ -83,6 +78,9 @@ def _install(build: Build, stop_after: StopAfter | None) -> Installed:
     )
     plan = guest.plan_install(tdl, medium, access, settings)
     _keep_plan(media, medium, plan, build)
+    build.recording.secrets += [access.root_password]
+    if medium and medium.path:
+        build.recording.facts["medium"] = f"{medium.volume_id}, {format_size(medium.size_bytes)}, {medium.path}"
     machine = _plan_machine(plan, build)
     assert machine.disk is not None
 
@@ -152,7 +150,7 @@ def _check_names(build: Build, names: Names, stop_after: StopAfter | None) -> No
         raise UsageError(f"{names.xml.parent} is no directory to write {names.xml.name} to", hint="see -x")
     wanted = (names.medium, names.directory) if stop_after == "media" else (names.disk, names.directory, names.xml)
     for path in wanted:
-        if not build.options.replace and (path.exists() or path.is_symlink()):
+        if not build.options.replace and (path.exists() or path.is_symlink()) and not is_only_failure(path):
             raise UsageError(f"{path} is there already", hint="give -p to replace it, or another <name>")
     if build.options.replace:
         _check_orphans(names, wanted)
@@ -180,7 +178,10 @@ def _keep_plan(media: MediaPlan, medium: Medium | None, plan: InstallPlan, build
     make_directory(directory)
     tdl, guest = without_secrets(build.tdl), build.guest
     shown = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
-    texts = {"plan.json": plan_json(media, shown, guest.plan_customize(build.tdl)), plan.answer_name: plan.answer}
+    text = plan_json(media, shown, guest.plan_customize(build.tdl))
+    recording = build.recording
+    recording.plan, recording.answer_name, recording.answer = text, plan.answer_name, shown.answer
+    texts = {"plan.json": text, plan.answer_name: plan.answer}
     for name, text in texts.items():
         (directory / name).touch(mode=0o600)
         (directory / name).write_text(text)
@@ -225,6 +226,7 @@ def _run_installer(
                 idle_s=build.config.inactivity_s or plan.inactivity_s / build.settings.limit_factor,
                 clock=RealClock(),
                 ends=boot.ends,
+                on_look=partial(build.recording.look, domain),
             )
             if is_last:
                 _demand_marker(read_marks(lines), access, machine.name, boot, RealClock().monotonic() - start_s)
@@ -267,6 +269,7 @@ def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
     logs = build.work / "oz" / "logs"
     make_directory(logs)
     console_log = logs / "console.log"
+    build.recording.begin_boot(machine)
     domain = build.hypervisor().start(machine, console_log=console_log, installer_log=logs / "installer.log")
     try:
         has_screen = machine.vnc_socket is not None and machine.vnc_socket.exists()
@@ -308,6 +311,7 @@ def _publish(machine: Machine, access: Access, names: Names, build: Build, secon
     build.journal.will_make(xml)
     xml.write_text(domain_xml(described, persistent=True), encoding="utf-8")
     build.journal.publish([(beside, names.directory), (drive.path, names.disk), (xml, names.xml)])
+    build.recording.image = final
     return Installed(machine=described, xml=names.xml, directory=names.directory, seconds=seconds)
 
 
@@ -327,14 +331,3 @@ def _publish_media(
     build.journal.publish(moves)
     kept = replace(_plan_machine(plan, build), disk=Drive(path=final))
     return Installed(machine=kept, xml=names.xml, directory=names.directory, seconds=seconds)
-
-
-def _keep_failed(build: Build) -> str:
-    """Move what a failed build made out of the work directory's fate: disk, answer file, plan, console. What became
-    of it, in words: where even that fails, it is not the failure to tell of first."""
-    directory = names_of(build.tdl, build.config, build.options).directory.with_suffix(".failed")
-    try:
-        build.journal.publish([(build.work, directory)])
-    except HostError as error:
-        return f"nothing of it could be kept in {directory}: {error.message}"
-    return f"what there is of it is kept in {directory}"

@@ -86,6 +86,9 @@ class Hypervisor(Protocol):
     def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
         """Raises HostError if this host lacks an emulator of that type, or a firmware, for such a machine."""
 
+    def emulator_version(self) -> str:
+        """Such as "QEMU 7.2.22". Raises HostError if no emulator is installed."""
+
     def start(self, machine: Machine, *, console_log: Path | None = None, installer_log: Path | None = None) -> Domain:
         """Start a transient domain. The caller destroys it. With `installer_log`, which holds what the installer logs,
         lines of that and of the console are events. Raises HostError."""

@@ -1,8 +1,8 @@
 """The Jinja2 environment: a name that is not known is an error, and values are escaped by the kind of file.
 
-XML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for a value
-that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command, `|inf` for a
-value of a setup information file.
+XML and HTML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for
+a value that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command,
+`|inf` for a value of a setup information file.
 Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
 """
 
@@ -55,7 +55,7 @@ def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
     environment = kind(
         loader=jinja2.PackageLoader("oz", "templates"),
         undefined=jinja2.StrictUndefined,
-        autoescape=lambda name: name is not None and name.endswith(".xml"),
+        autoescape=lambda name: name is not None and name.endswith((".xml", ".html")),
         comment_start_string="{##",
         comment_end_string="##}",
         trim_blocks=True,

@@ -153,6 +153,7 @@ def open_session(image: Image, build: Build, *, room_bytes: int = BOOT_BYTES) ->
         vnc_socket=root / "vnc",
     )
     console_log = build.work / "console.log"
+    build.recording.begin_boot(machine)
     with step(f"Boot {image.disk.path.name}"):
         domain = build.hypervisor().start(machine, console_log=console_log)
     try:
@@ -252,6 +253,7 @@ def power_off(session: Session, build: Build, *, is_sealed: bool = False) -> Non
 def describe_screen(domain: Domain, build: Build) -> str:
     """What the guest shows, for an error message: a saved screenshot and the console's last lines."""
     lines = []
+    build.recording.take_picture(domain)
     try:
         build.config.screenshot_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         picture = domain.screenshot(build.config.screenshot_dir / f"{build.tdl.name}-{uuid.uuid4().hex[:8]}")

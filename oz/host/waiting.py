@@ -30,6 +30,7 @@ def wait_boot(
     ends: Literal["power-off", "reset"] = "power-off",
     on_marker: Callable[[str], None] | None = None,
     on_line: Callable[[str, str], tuple[str, str] | None] | None = None,
+    on_look: Callable[[Counters], None] | None = None,
 ) -> tuple[str, ...]:
     """The marker lines of this life of the domain, once the guest has ended it: by powering itself off, or by the
     reset that follows `reboots` others.
@@ -37,9 +38,9 @@ def wait_boot(
     Raises InstallError, in words, at one reset more, at a crash, when it was stopped from outside, after `limit_s`,
     after `inactivity_s` without a disk request, a packet or a marker, and already after `idle_s` if its processors had
     nothing to do either. `on_line` gets "console" or "log" and a line of it; what and the hint that it answers are a
-    failure at once.
+    failure at once. `on_look` gets what the guest has done so far, whenever it is looked at.
     """
-    watch = _Watch(domain, clock)
+    watch = _Watch(domain, clock, on_look)
     markers: list[str] = []
     while True:
         look_s = min(_LOOK_S, limit_s, inactivity_s, idle_s)
@@ -76,9 +77,10 @@ def wait_boot(
 class _Watch:
     """What is known of a guest's activity."""
 
-    def __init__(self, domain: Domain, clock: Clock) -> None:
+    def __init__(self, domain: Domain, clock: Clock, on_look: Callable[[Counters], None] | None) -> None:
         self._domain = domain
         self._clock = clock
+        self._on_look = on_look
         self.start = self._looked = self._active = self._busy = clock.monotonic()
         self._counters = Counters(disk_requests=0, network_bytes=0)
         self.reboots = 0
@@ -107,6 +109,8 @@ class _Watch:
             self._active = now
         if self._counters.cpu_s - before.cpu_s >= _IDLE_SHARE * passed_s:
             self._busy = now
+        if self._on_look:
+            self._on_look(self._counters)
 
     def failure(self, what: str, hint: str | None = None) -> InstallError:
         return InstallError(f"{self._domain.name}: {what} ({self.elapsed_s():.0f} s after its start)", hint=hint)

@@ -88,8 +88,31 @@ def test_a_failed_installation_tells_how_far_it_came(
     shown = re.findall(r"^  \| (.*)$", run.stderr, re.MULTILINE)
     assert shown and len(shown) <= 12
     assert any(GREETING in line for line in shown)
-    assert not list(place.images.glob(f"{variant}.*"))
+    assert [path.name for path in place.images.glob(f"{variant}.*")] == [f"{variant}.oz"]
+    failure = place.images / f"{variant}.oz/failure"
+    assert f"what there is to know of it: {failure}/report.html\n" in run.stderr
+    found = {str(path.relative_to(failure)) for path in failure.rglob("*") if path.is_file()}
+    assert {"report.html", "report.json", "logs/console.log", "plan.json", "preseed.cfg", "domain.xml"} <= found
+    assert {f"logs/{variant}.log", "commands.txt", "versions.json"} <= found
+    assert not has_screen or any(name.startswith("screens/01-after-") for name in found)
+    assert not [path for path in failure.rglob("*") if path.stat().st_mode & 0o077]
+    assert GREETING in (failure / "logs/console.log").read_text()
+    again = (failure / "commands.txt").read_text()
+    assert re.search(rf"^# try again\noz-install .*{variant}\.tdl$", again, re.MULTILINE)
     assert not place.leftovers(variant)
+
+
+def test_what_a_failed_build_leaves_takes_no_name_and_goes_with_the_next_success(place: Place, cds: Path) -> None:
+    iso = place.directory / "mended.iso"
+    tinycd.build(iso, "power-off")
+    template = place.write_template("mended", iso)
+    assert place.install(template).returncode == 7
+    assert place.install(template).returncode == 7
+    tinycd.build(iso, "finish")
+    run = place.install(template)
+    assert run.returncode == 0, run.stderr
+    assert (place.images / "mended.oz/report.html").is_file() and not (place.images / "mended.oz/failure").exists()
+    assert not place.leftovers("mended")
 
 
 def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> None:
@@ -189,7 +212,8 @@ def test_two_builds_at_once_succeed_and_what_is_there_is_kept(
     assert_refused(place.install(template), 2, rf"{place.images}/kept\.dsk is there already\n.*give -p")
     tinycd.build(iso, "power-off")
     assert_refused(place.install("-p", template), 7, "without its marker")
-    assert contents(place, "kept") == before
+    beside = {name: facts for name, facts in contents(place, "kept").items() if "/failure/" not in name}
+    assert beside == before
     tinycd.build(iso, "finish")
     assert place.install("-p", template).returncode == 0
     after = contents(place, "kept")
