@@ -181,8 +181,10 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
     numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
-    newest = max(numbered, key=lambda release: _numbers(release.version))
-    if _numbers(version) <= _numbers(newest.version) or newest.next_differs:
+    newest, wanted = numbered[-1], _numbers(version)
+    # openSUSE 42 came before 16, so 42.4 is none that is to come.
+    is_old = wanted[0] in {_numbers(release.version)[0] for release in numbered} - {_numbers(newest.version)[0]}
+    if wanted <= _numbers(newest.version) or is_old or newest.next_differs:
         return None
     log.warning(
         "%s: %s %s is newer than this Oz, which knows %s at most; it is planned like that",

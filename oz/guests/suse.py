@@ -291,6 +291,9 @@ def _named(name: str) -> tuple[str, str] | None:
         return "openSUSE", found[1] or ""
     if found := re.match(r"openSUSE-DVD-(?:i586|x86_64)(?:-Build)?\.?(\d{4})", name):
         return ("openSUSE", _BUILDS[found[1]]) if found[1] in _BUILDS else None
+    # Agama's media: live/src/config.sh of its sources. The one called openSUSE is Tumbleweed's.
+    if found := re.match(r"Install-(?:(Leap)-|(SUSE-SLE)-)(\d+(?:\.\d+)?)-|Install-openSUSE-", name):
+        return ("SLES" if found[2] else "openSUSE"), found[3] or "Tumbleweed"
     # From memory: 10.3 and 11.1 are SU1030.001 and SU1110.001.
     if found := re.match(r"SU(1\d)(\d)0\.00\d", name):
         return "openSUSE", f"{found[1]}.{found[2]}"
