@@ -38,6 +38,8 @@ setup(
             "pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "pyftpdlib>=2",
             # reads kickstart files as the installers do
             "pykickstart>=3.60",
+            # judges Agama's profiles by its schema
+            "jsonschema>=4.18",
             "mypy", "ruff", "codespell", "types-requests", "types-paramiko", "lxml-stubs", "types-setuptools",
             # for the test that makes a wheel without the network; 70.1 needs no package wheel for that
             "setuptools>=70.1",

@@ -51,8 +51,8 @@ def all_samples() -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
     return list(samples("Debian"))
 
 
-def samples(distro: str) -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
-    """Version, architecture, install type and firmware of everything of a distribution that can be planned."""
+def samples(distro: str, planner: type[Guest] = Guest) -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
+    """Version, architecture, install type and firmware of everything of a distribution that the planner can plan."""
     return [
         (row.version, arch, install_type, firmware)
         for row in all_releases()
@@ -60,16 +60,19 @@ def samples(distro: str) -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
         for arch in row.arches
         for install_type in row.install_types
         for firmware in FIRMWARES
-        if can_be_planned(sample_tdl(row.version, arch, install_type, distro=distro), Settings(firmware=firmware))
+        if can_be_planned(
+            sample_tdl(row.version, arch, install_type, distro=distro), Settings(firmware=firmware), planner
+        )
     ]
 
 
-def can_be_planned(tdl: Tdl, settings: Settings) -> bool:
+def can_be_planned(tdl: Tdl, settings: Settings, planner: type[Guest] = Guest) -> bool:
     try:
-        guest_for(tdl).plan_hardware(tdl, settings)
+        guest = guest_for(tdl)
+        guest.plan_hardware(tdl, settings)
     except UnsupportedError:
         return False
-    return True
+    return isinstance(guest, planner)
 
 
 def plan_texts(plan: InstallPlan) -> dict[str, str]:

@@ -6,6 +6,7 @@ somebody else wrote, a row of `JUDGES` for each kind of file.
 
 import configparser
 import functools
+import json
 import os
 import re
 import shlex
@@ -110,6 +111,12 @@ def read_autoyast(text: str, case: "Case") -> Read:
     return Read(password=users[0].findtext("{*}user_password") or "", values=texts, scripts=texts)
 
 
+def read_agama(text: str, case: "Case") -> Read:
+    profile = json.loads(text)
+    scripts = tuple(script["content"] for script in profile["scripts"]["post"])
+    return Read(password=profile["root"]["password"], scripts=scripts)
+
+
 def read_winnt(text: str, case: "Case") -> Read:
     parser = configparser.ConfigParser(interpolation=None, strict=True, comment_prefixes=(";",))
     parser.read_string(text)
@@ -121,6 +128,7 @@ JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
     "autoinst.xml": read_autoyast,
+    "autoinst.json": read_agama,
     "winnt.sif": read_winnt,
 }
 """By the name of the answer file in lower case."""
