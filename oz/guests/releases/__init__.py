@@ -5,7 +5,7 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, redhat, suse, ubuntu, windows
+from oz.guests.releases import debian, fedora, mandriva, redhat, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
@@ -13,9 +13,10 @@ RELEASES: tuple[Release, ...] = (
     *redhat.RELEASES,
     *fedora.RELEASES,
     *suse.RELEASES,
+    *mandriva.RELEASES,
     *windows.RELEASES,
 )
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES, **mandriva.ALIASES}
 """Other names a template may use."""
