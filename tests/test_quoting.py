@@ -121,7 +121,7 @@ def read_drakx(text: str, case: "Case") -> Read:
     """As DrakX reads it (loadO_): evaluated by perl, as bytes."""
     program = "no strict; my $o; undef $/; eval <STDIN>; die $@ if $@; print JSON::PP->new->latin1->encode($o)"
     done = subprocess.run(["perl", "-MJSON::PP", "-e", program], input=text.encode(), capture_output=True, check=True)
-    answers = json.loads(done.stdout.decode("latin-1").encode("latin-1").decode("latin-1"))
+    answers = json.loads(done.stdout.decode("latin-1"))
     script = answers["postInstall"].encode("latin-1").decode()
     return Read(password=answers["superuser"]["pw"], scripts=(script,))
 
