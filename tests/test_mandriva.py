@@ -107,8 +107,10 @@ def test_a_release_that_is_not_planned_is_refused_by_name(distro: str, version: 
 )
 def test_what_drakx_cannot_do_is_refused(changes: dict[str, Any], settings: dict[str, Any], complaint: str) -> None:
     values = {"install_type": "iso", "distro": "Mageia", "install_url": "file:///media/install.iso", **changes}
+    tdl = sample_tdl("9", "x86_64", **values)
+    # Before anything is downloaded.
     with pytest.raises((UnsupportedError, TdlError), match=complaint):
-        sample_plan(sample_tdl("9", "x86_64", **values), Settings(**settings))
+        guest_for(tdl).check_template(tdl, Settings(**settings))
 
 
 # ------------------------------------------------------------------ media

@@ -135,6 +135,10 @@ class Mandriva(Guest):
 
     # ---------------------------------------------------------------- installing
 
+    def check_template(self, tdl: Tdl, settings: Settings) -> None:
+        hardware = self.plan_hardware(tdl, settings)
+        plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
         facts, hardware, factor = self.facts, self.plan_hardware(tdl, settings), settings.limit_factor
         medium = medium or self.documented_medium(tdl)

@@ -241,8 +241,8 @@ _AGAMA_FACTS = {
         tuple(_AGAMA["openSUSE"]),
         {
             "16.1": dict(label="Leap-16.1"),
-            # Its DVD and NET media have YaST to this day, and are not planned: who develops YaST has left it for
-            # Agama, for which there is a medium of its own. That one takes all packages from the network.
+            # It has both: a DVD and a NET medium of YaST (osinfo-db), and one of Agama, which takes all packages from
+            # the network. Planned is the one whose installer has a future: Agama's developers are YaST's.
             "Tumbleweed": dict(label="openSUSE", product="Tumbleweed", limit_s=7200.0),
         },
         start=dict(label="Leap-16.0", product="openSUSE_Leap", mode=None, limit_s=5400.0, inactivity_s=600.0),
