@@ -15,6 +15,7 @@ from plans import SETTINGS, plan_texts, sample_access, sample_plan, sample_tdl, 
 from oz.errors import MediumError, TdlError, UnsupportedError, UsageError
 from oz.guests import RELEASES, all_releases, guest_for
 from oz.guests.mandriva import Mandriva
+from oz.host import iso
 from oz.model import BootImage, Medium, Partition, Settings, Tdl
 from oz.units import GIB, TIB
 
@@ -263,6 +264,16 @@ def test_the_answer_lies_where_drakx_is_told_to_look(version: str, path: str | N
     else:
         assert plan.floppy is not None and plan.floppy.files == {"auto_inst.cfg": plan.answer.encode()}
         assert len(edits) == 1
+
+
+def test_the_floppy_keeps_a_name_that_is_longer_than_8_3(tmp_path: Path) -> None:
+    plan = sample_plan(mandriva_tdl("9"))
+    assert plan.floppy is not None
+    image = iso.floppy(plan.floppy.files, tmp_path / "floppy.img", base=None)
+    listed = subprocess.run(["mdir", "-b", "-i", image, "::"], capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == ["::/auto_inst.cfg"]
+    read = subprocess.run(["mtype", "-i", image, "::/auto_inst.cfg"], capture_output=True, text=True, check=True)
+    assert read.stdout == plan.answer
 
 
 def test_a_users_answer_replaces_ours_and_must_report_the_end() -> None:

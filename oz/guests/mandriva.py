@@ -5,6 +5,7 @@ later ones in perl-install/install: any.pm (loadO) for how the answer is found, 
 happens when, mdk-stage1/init.c for the end.
 """
 
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -173,11 +174,12 @@ class Mandriva(Guest):
         if loader is None:
             raise MediumError(f"{medium.path or 'the medium'} has no boot menu that is known", hint=self.medium_hint)
         menu, directory = loader
-        template = "boot/grub-search-file.cfg" if menu == _GRUB_MENU else "boot/isolinux.cfg"
-        # isolinux looks beside its menu.
-        near = directory if menu == _GRUB_MENU else directory.removeprefix(menu.rpartition("/")[0]).lstrip("/")
-        kernel, initrd = (f"{near}/{name}".lstrip("/" if near == "" else "") for name in ("vmlinuz", "all.rdz"))
-        text = render(template, kernel=kernel, initrd=initrd, arguments=self._arguments(tdl, settings))
+        paths = [f"{directory}/{name}" for name in ("vmlinuz", "all.rdz")]
+        template = "boot/grub-search-file.cfg"
+        if menu != _GRUB_MENU:
+            # isolinux looks beside its menu.
+            template, paths = "boot/isolinux.cfg", [posixpath.relpath(path, posixpath.dirname(menu)) for path in paths]
+        text = render(template, kernel=paths[0], initrd=paths[1], arguments=self._arguments(tdl, settings))
         return MediumEdit(path=menu, content=text.encode())
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:
