@@ -380,7 +380,7 @@ def test_packages_and_their_arguments_arrive_word_for_word(manager: str, asked: 
         assert words[-1] == name and has_in_a_row(words, shlex.split(package.arguments or ""))
 
 
-SIGNED_ALONE = ("up2date", "apt-ring", "apt-parts", "urpmi", "urpmi-old")
+SIGNED_ALONE = ("up2date", "apt-ring", "apt-parts", "urpmi-old")
 """Those that take no unsigned repository beside signed ones."""
 
 

@@ -117,7 +117,11 @@ def test_a_password_is_in_a_file_of_roots_alone() -> None:
         ("up2date", {"signed": False}, "up2date checks the signatures of all repositories or of none"),
         ("urpmi", {"url": "http://me:secret@h/"}, "in a file that everybody can read"),
         ("urpmi", {"url": "https://h/", "sslverify": False}, "cannot leave one server's certificate unchecked"),
-        ("urpmi-old", {"signed": False}, "urpmi checks the signatures of all repositories or of none"),
+        (
+            "urpmi-old",
+            {"signed": False},
+            "the urpmi of this release checks the signatures of all repositories or of none",
+        ),
         ("urpmi", {"url": "deb http://h/ x main"}, "it is written for apt"),
         ("yum-conf", {"url": "http://h/a%20b"}, "yum 2.0 reads a % in a URL as a variable"),
         ("rpm", {"url": "file:///x"}, "this host fetches its packages"),
@@ -218,6 +222,34 @@ def test_urpmi_does_not_ask_for_the_cd_that_is_gone(tmp_path: Path) -> None:
 def test_urpmi_takes_no_key_from_the_server_it_is_told_of() -> None:
     assert f"urpmi.addmedia --nopubkey {NAME} {URL}\n" in text_of("urpmi")
     assert f"urpmi.addmedia {NAME} {URL} with hdlist.cz\n" in text_of("urpmi-old")
+
+
+@pytest.mark.parametrize(
+    ("signed", "keys", "option"),
+    [(True, "printf 26752624,80420f66,", "  key-ids: 26752624,80420f66,\n"), (False, "exit 1", "  verify-rpm: no\n")],
+)
+def test_a_medium_of_urpmi_says_whose_signatures_it_takes(signed: bool, keys: str, option: str, tmp_path: Path) -> None:
+    """As signature.pm wants it: without "key-ids" all of a medium's packages are badly signed."""
+    (tmp_path / "urpmi.cfg").write_text("other http://h/y {\n}\n")
+    for name, text in (
+        ("urpmi.addmedia", f'printf "%s %s {{\\n  x\\n}}\\n" "$2" "$3" >>{tmp_path}/urpmi.cfg'),
+        ("rpm", keys),
+        ("urpmq", "echo other"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    scripts = scripts_of(planned("urpmi", signed=signed, key=None))
+    script = next(one for one in scripts if "urpmi.addmedia" in one).replace("/etc/urpmi", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert subprocess.run(["sh", "-c", script], env=environment).returncode == 0
+    assert (tmp_path / "urpmi.cfg").read_text() == f"other http://h/y {{\n}}\n{NAME} {URL} {{\n{option}  x\n}}\n"
+    if signed:
+        (tmp_path / "rpm").write_text("#!/bin/sh\nexit 1\n")
+        failed = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+        assert failed.returncode == 1 and f"repository {NAME} is signed, but neither" in failed.stderr
+    (tmp_path / "urpmq").write_text(f"#!/bin/sh\necho {NAME}\n")
+    failed = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+    assert failed.returncode == 1 and f"has a repository {NAME} already" in failed.stderr
 
 
 @pytest.mark.parametrize(("status", "expected"), [(0, 0), (102, 0), (103, 0), (104, 104), (4, 4)])
