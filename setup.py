@@ -42,9 +42,9 @@ setup(
             "pyftpdlib>=2",
             # reads kickstart files as the installers do
             "pykickstart>=3.60",
-            # read and judge autoinstall files
+            # read and judge autoinstall files and Agama's profiles
             "PyYAML>=6",
-            "jsonschema>=4",
+            "jsonschema>=4.18",
             "mypy",
             "ruff",
             "codespell",

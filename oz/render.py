@@ -2,10 +2,11 @@
 
 XML and HTML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for
 a value that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command,
-`|inf` for a value of a setup information file.
+`|inf` for a value of a setup information file, `|json` and `|perl` for a value in these languages.
 Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
 """
 
+import json
 import re
 import shlex
 import traceback
@@ -51,6 +52,15 @@ def quote_inf(value: object) -> str:
     return f'"{text}"'
 
 
+def _quote_perl(value: object) -> str:
+    """A string in single quotes, in which a backslash makes a quote or a backslash and nothing else (perlop, "q")."""
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _quote_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
     environment = kind(
         loader=jinja2.PackageLoader("oz", "templates"),
@@ -63,6 +73,7 @@ def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(line=_line, q=_quote, grub=_quote_grub, inf=quote_inf)
+    environment.filters.update(json=_quote_json, perl=_quote_perl)
     return environment
 
 

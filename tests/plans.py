@@ -52,8 +52,7 @@ def all_samples() -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
 
 
 def samples(distro: str, planner: type[Guest] = Guest) -> list[tuple[str, str, str, Literal["bios", "efi"]]]:
-    """Version, architecture, install type and firmware of everything of a distribution that can be planned, by
-    planners of a kind."""
+    """Version, architecture, install type and firmware of everything of a distribution that the planner can plan."""
     return [
         (row.version, arch, install_type, firmware)
         for row in all_releases()

@@ -11,7 +11,18 @@ from plans import action_text, sample_access, sample_tdl
 from oz.guests import all_releases, guest_for
 from oz.model import Command, Content, GuestFile, Package, Repository, Tdl
 
-FAMILIES = ("RedHatLinux", "RHEL", "CentOS", "FedoraCore", "Fedora", "openSUSE", "SLES")
+FAMILIES = (
+    "RedHatLinux",
+    "RHEL",
+    "CentOS",
+    "FedoraCore",
+    "Fedora",
+    "openSUSE",
+    "SLES",
+    "Mandrake",
+    "Mandriva",
+    "Mageia",
+)
 """Their rebuilds are compared with RHEL; Debian's and Ubuntu's goldens are kept by tests of their own."""
 KEY = Content(data=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
 GROUPS = GOLDEN / "customize-rpm/releases.json"

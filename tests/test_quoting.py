@@ -6,6 +6,7 @@ somebody else wrote, a row of `JUDGES` for each kind of file.
 
 import configparser
 import functools
+import json
 import os
 import re
 import shlex
@@ -111,6 +112,21 @@ def read_autoyast(text: str, case: "Case") -> Read:
     return Read(password=users[0].findtext("{*}user_password") or "", values=texts, scripts=texts)
 
 
+def read_agama(text: str, case: "Case") -> Read:
+    profile = json.loads(text)
+    scripts = tuple(script["content"] for script in profile["scripts"]["post"])
+    return Read(password=profile["root"]["password"], scripts=scripts)
+
+
+def read_drakx(text: str, case: "Case") -> Read:
+    """As DrakX reads it (loadO_): evaluated by perl, as bytes."""
+    program = "no strict; my $o; undef $/; eval <STDIN>; die $@ if $@; print JSON::PP->new->latin1->encode($o)"
+    done = subprocess.run(["perl", "-MJSON::PP", "-e", program], input=text.encode(), capture_output=True, check=True)
+    answers = json.loads(done.stdout.decode("latin-1"))
+    script = answers["postInstall"].encode("latin-1").decode()
+    return Read(password=answers["superuser"]["pw"], scripts=(script,))
+
+
 def read_winnt(text: str, case: "Case") -> Read:
     parser = configparser.ConfigParser(interpolation=None, strict=True, comment_prefixes=(";",))
     parser.read_string(text)
@@ -128,6 +144,8 @@ JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
     "autoinst.xml": read_autoyast,
+    "autoinst.json": read_agama,
+    "auto_inst.cfg": read_drakx,
     "winnt.sif": read_winnt,
     "user-data": read_autoinstall,
     "autoinstall.yaml": read_autoinstall,
@@ -293,7 +311,9 @@ def test_a_trees_url_arrives(case: Case, data: st.DataObject) -> None:
 
 
 def is_menu(path: str) -> bool:
-    return path.lower().endswith((".cfg", ".conf", ".msg")) and not path.lower().endswith(("ks.cfg", "preseed.cfg"))
+    return path.lower().endswith((".cfg", ".conf", ".msg")) and not path.lower().endswith(
+        ("ks.cfg", "preseed.cfg", "auto_inst.cfg")
+    )
 
 
 def arguments_in(path: str, text: str) -> list[list[str]]:
@@ -334,7 +354,8 @@ def test_kernel_parameters_arrive_word_for_word(case: Case, parameters: str) -> 
 # ------------------------------------------------------------------ package managers
 
 PRELUDE = "\n".join(
-    f"{name}() {{ printf '%s\\n' \"$@\"; }}" for name in ("env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm")
+    f"{name}() {{ printf '%s\\n' \"$@\"; }}"
+    for name in ("env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm", "urpmi")
 )
 managers = pytest.mark.parametrize("manager", sorted(MANAGERS))
 ASKED = st.lists(
@@ -368,6 +389,10 @@ def test_packages_and_their_arguments_arrive_word_for_word(manager: str, asked: 
         assert words[-1] == name and has_in_a_row(words, shlex.split(package.arguments or ""))
 
 
+SIGNED_ALONE = ("up2date", "apt-ring", "apt-parts", "urpmi-old")
+"""Those that take no unsigned repository beside signed ones."""
+
+
 @managers
 @settings(max_examples=6, deadline=None)
 @given(ends=st.lists(URL_TEXTS, min_size=1, max_size=20))
@@ -375,7 +400,7 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
     wanted, files, lines = [], [], []
     for end in ends:
         url = f"http://h.example/x{end}"
-        repository = Repository(name="r", url=url, signed=manager in ("up2date", "apt-ring", "apt-parts"))
+        repository = Repository(name="r", url=url, signed=manager in SIGNED_ALONE)
         if not is_taken(REPOSITORY_URL, url):
             continue
         try:
@@ -388,11 +413,16 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
         for action in actions:
             if isinstance(action, RunCommand):
                 lines += re.findall(
-                    r"^printf .* >>/etc/sysconfig/rhn/sources$", (action.script.data or b"").decode(), re.M
+                    r"^(?:printf .* >>/etc/sysconfig/rhn/sources|urpmi\.addmedia .*)$",
+                    (action.script.data or b"").decode(),
+                    re.M,
                 )
     if manager == "up2date":
         said = said_by_shell([line.rpartition(" >>")[0] for line in lines])
         assert [line.split() for line in said] == [["yum", "r", url] for url in wanted]
+    elif manager.startswith("urpmi"):
+        said = said_by_shell([line.replace("urpmi.addmedia", "printf '%s\\n'") for line in lines])
+        assert [url for url in wanted] == [line.partition("r\n")[2].split("\n")[0] for line in said]
     elif manager.startswith("apt"):
         read = read_by_apt(files, manager, tmp_path_factory.mktemp("apt"))
         assert read == [unquote_to_bytes(url).rstrip(b"/") for url in wanted]

@@ -1,4 +1,5 @@
 import configparser
+import json
 import re
 import shlex
 import subprocess
@@ -77,3 +78,13 @@ def test_a_quoted_word_is_one_that_grub_takes(word: str) -> None:
     script = render.render("boot/grub.cfg", kernel="/k", initrd="/i", arguments=word.replace(" ", "_"))
     checked = subprocess.run(["grub-script-check"], input=script.encode(), capture_output=True)
     assert checked.returncode == 0, checked.stderr
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=60)))
+@settings(max_examples=20, deadline=None)
+def test_perl_and_json_read_back_what_was_quoted_for_them(values: list[str]) -> None:
+    text = render.render_text("[{% for value in values %}{{ value | perl }}, {% endfor %}]", "x.pl", values=values)
+    program = "my @found = @{eval <STDIN>}; die $@ if $@; print map { $_, qq(\\0) } @found"
+    said = subprocess.run(["perl", "-0777", "-e", program], input=text.encode(), capture_output=True, check=True).stdout
+    assert said.decode().split("\0")[:-1] == values
+    assert json.loads(render.render_text("{{ values | json }}", "x.json", values=values)) == values

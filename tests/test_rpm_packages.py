@@ -13,7 +13,19 @@ from oz.errors import GuestError, OzError, TdlError, UnsupportedError
 from oz.guests.packages import MANAGERS
 from oz.model import Action, Content, InstalledPackage, Package, PutFile, Repository, RunCommand
 
-RPM_MANAGERS = ("rpm", "up2date", "yum-conf", "yum-old", "yum", "dnf", "dnf5", "zypper-old", "zypper")
+RPM_MANAGERS = (
+    "rpm",
+    "up2date",
+    "yum-conf",
+    "yum-old",
+    "yum",
+    "dnf",
+    "dnf5",
+    "zypper-old",
+    "zypper",
+    "urpmi-old",
+    "urpmi",
+)
 KEY = Content(data=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
 URL = "http://h.example/x"
 NAME = "my.repo"
@@ -103,6 +115,14 @@ def test_a_password_is_in_a_file_of_roots_alone() -> None:
         ("zypper-old", {"url": "https://h/", "sslverify": False}, "cannot leave a server's certificate unchecked"),
         ("up2date", {"url": "http://me:secret@h/"}, "in a file that everybody can read"),
         ("up2date", {"signed": False}, "up2date checks the signatures of all repositories or of none"),
+        ("urpmi", {"url": "http://me:secret@h/"}, "in a file that everybody can read"),
+        ("urpmi", {"url": "https://h/", "sslverify": False}, "cannot leave one server's certificate unchecked"),
+        (
+            "urpmi-old",
+            {"signed": False},
+            "the urpmi of this release checks the signatures of all repositories or of none",
+        ),
+        ("urpmi", {"url": "deb http://h/ x main"}, "it is written for apt"),
         ("yum-conf", {"url": "http://h/a%20b"}, "yum 2.0 reads a % in a URL as a variable"),
         ("rpm", {"url": "file:///x"}, "this host fetches its packages"),
         ("rpm", {"url": "https://h/", "sslverify": False}, "always looks at a server's certificate"),
@@ -127,6 +147,7 @@ def test_what_a_manager_cannot_keep_or_do_is_refused_without_repeating_secrets(
         ("yum", f"yum -d 1 -y '--disablerepo=*' --enablerepo={NAME} --x 'y z' install b"),
         ("dnf", f"dnf -y '--disablerepo=*' --enablerepo={NAME} --x 'y z' install b"),
         ("dnf5", f"dnf5 -y --repo={NAME} --x 'y z' install b"),
+        ("urpmi", f"urpmi --auto --media {NAME} --x 'y z' b"),
         ("zypper", f"zypper --quiet --non-interactive install --auto-agree-with-licenses --repo {NAME} --x 'y z' b"),
     ],
 )
@@ -134,7 +155,7 @@ def test_packages_are_asked_for_in_the_managers_words(manager: str, command: str
     packages = (Package(name="a"), Package(name="b", repository=NAME, arguments="--x 'y z'"), Package(name="c"))
     scripts = scripts_of(planned(manager, packages=packages))
     assert [script for script in scripts if command in script]
-    assert [script for script in scripts if re.search(r"install (--auto-agree-with-licenses )?a c\b", script)]
+    assert [script for script in scripts if re.search(r"(install|--auto) (--auto-agree-with-licenses )?a c\b", script)]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +180,76 @@ def test_a_package_that_yum_did_not_find_is_a_failure(words: str, status: int, e
         ["sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stdout.strip()) == (expected, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "expected"),
+    [
+        ("installing a-1-1.i586.rpm", 0, 0),
+        ("No package named nosuch\ninstalling a", 0, 1),
+        ("The following packages have bad signatures:\na: Missing signature", 0, 1),
+        ("unable to access rpmdb", 8, 8),
+    ],
+)
+def test_urpmi_is_not_content_with_less(words: str, status: int, expected: int, tmp_path: Path) -> None:
+    (tmp_path / "words").write_text(words)
+    (tmp_path / "urpmi").write_text(f"#!/bin/sh\ncat && cat {tmp_path}/words\nexit {status}\n")
+    (tmp_path / "urpmi").chmod(0o755)
+    script = next(
+        script for script in scripts_of(planned("urpmi", packages=(Package(name="a"),))) if " --auto a" in script
+    )
+    ran = subprocess.run(
+        ["sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, input="y\n", capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (expected, words)
+
+
+def test_urpmi_does_not_ask_for_the_cd_that_is_gone(tmp_path: Path) -> None:
+    """Its list as DrakX writes it: media are blocks, and one with the flag "ignore" is left out."""
+    (tmp_path / "urpmi.cfg").write_text(
+        "{\n}\n\nMain\\ (CDROM1) cdrom://i586/media/main {\n  key-ids: 1\n}\n\n"
+        "old removable_1://mnt/cdrom/Mandrake/RPMS {\n  removable: /dev/cdrom\n}\nnet http://h/x {\n}\n"
+    )
+    script = scripts_of(planned("urpmi"))[0].replace("/etc/urpmi", str(tmp_path))
+    subprocess.run(["sh", "-c", script], check=True)
+    assert (tmp_path / "urpmi.cfg").read_text() == (
+        "{\n}\n\nMain\\ (CDROM1) cdrom://i586/media/main {\n  ignore\n  key-ids: 1\n}\n\n"
+        "old removable_1://mnt/cdrom/Mandrake/RPMS {\n  ignore\n  removable: /dev/cdrom\n}\nnet http://h/x {\n}\n"
+    )
+    assert not (tmp_path / "urpmi.cfg.oz").exists()
+
+
+def test_urpmi_takes_no_key_from_the_server_it_is_told_of() -> None:
+    assert f"urpmi.addmedia --nopubkey {NAME} {URL}\n" in text_of("urpmi")
+    assert f"urpmi.addmedia {NAME} {URL} with hdlist.cz\n" in text_of("urpmi-old")
+
+
+@pytest.mark.parametrize(
+    ("signed", "keys", "option"),
+    [(True, "printf 26752624,80420f66,", "  key-ids: 26752624,80420f66,\n"), (False, "exit 1", "  verify-rpm: no\n")],
+)
+def test_a_medium_of_urpmi_says_whose_signatures_it_takes(signed: bool, keys: str, option: str, tmp_path: Path) -> None:
+    """As signature.pm wants it: without "key-ids" all of a medium's packages are badly signed."""
+    (tmp_path / "urpmi.cfg").write_text("other http://h/y {\n}\n")
+    for name, text in (
+        ("urpmi.addmedia", f'printf "%s %s {{\\n  x\\n}}\\n" "$2" "$3" >>{tmp_path}/urpmi.cfg'),
+        ("rpm", keys),
+        ("urpmq", "echo other"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    scripts = scripts_of(planned("urpmi", signed=signed, key=None))
+    script = next(one for one in scripts if "urpmi.addmedia" in one).replace("/etc/urpmi", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert subprocess.run(["sh", "-c", script], env=environment).returncode == 0
+    assert (tmp_path / "urpmi.cfg").read_text() == f"other http://h/y {{\n}}\n{NAME} {URL} {{\n{option}  x\n}}\n"
+    if signed:
+        (tmp_path / "rpm").write_text("#!/bin/sh\nexit 1\n")
+        failed = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+        assert failed.returncode == 1 and f"repository {NAME} is signed, but neither" in failed.stderr
+    (tmp_path / "urpmq").write_text(f"#!/bin/sh\necho {NAME}\n")
+    failed = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+    assert failed.returncode == 1 and f"has a repository {NAME} already" in failed.stderr
 
 
 @pytest.mark.parametrize(("status", "expected"), [(0, 0), (102, 0), (103, 0), (104, 104), (4, 4)])

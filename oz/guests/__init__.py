@@ -181,10 +181,13 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
     numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
+    wanted = _numbers(version)
     # of the major version's own line, where that goes on beside newer ones
-    line = [one for one in numbered if one.is_growing and _numbers(one.version)[0] == _numbers(version)[0]]
-    newest = max(line or numbered, key=lambda release: _numbers(release.version))
-    if _numbers(version) <= _numbers(newest.version) or newest.next_differs:
+    line = [release for release in numbered if release.is_growing and _numbers(release.version)[0] == wanted[0]]
+    newest = (line or numbered)[-1]
+    # openSUSE 42 came before 16, so 42.4 is none that is to come.
+    is_old = wanted[0] in {_numbers(release.version)[0] for release in numbered} - {_numbers(newest.version)[0]}
+    if wanted <= _numbers(newest.version) or is_old or newest.next_differs:
         return None
     log.warning(
         "%s: %s %s is newer than this Oz, which knows %s at most; it is planned like that",

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, TypedDict, cast
 from urllib.parse import urlsplit
 
-from oz.errors import MediumError, TdlError
+from oz.errors import MediumError, TdlError, UsageError
 from oz.guests import packages
 from oz.guests.hardware import HardwareFacts as HardwareFacts
 from oz.guests.hardware import plan_hardware
+from oz.guests.partitions import PartitionFacts, plan_partitions
 from oz.guests.release import PORTS as PORTS
 from oz.guests.release import Alias as Alias
 from oz.guests.release import Ports as Ports
@@ -32,7 +33,7 @@ from oz.model import (
     Settings,
     Tdl,
 )
-from oz.render import render
+from oz.render import render, render_text
 
 SAME_NETWORK_NAMES = "net.ifnames=0"
 """eth0 on every machine (systemd.net-naming-scheme(7)): with a name by its slot, an image that is booted with other
@@ -174,7 +175,12 @@ class Guest(ABC):
 
         Raises UnsupportedError, TdlError.
         """
-        self.plan_hardware(tdl, settings)
+        hardware = self.plan_hardware(tdl, settings)
+        plan_partitions(tdl, self.title, self.partition_facts, hardware.firmware)
+
+    @property
+    def partition_facts(self) -> PartitionFacts:
+        return cast(PartitionFacts, self.facts.partitions)
 
     @abstractmethod
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
@@ -194,6 +200,19 @@ class Guest(ABC):
             "target": "",
             "tdl": tdl,
         }
+
+    def render_answer(
+        self, template: str, settings: Settings, variables: Mapping[str, Any], word: str, hint: str
+    ) -> str:
+        """The template of oz/templates filled in; or the user's answer file, which must have `word`, what reports the
+        end, or is a UsageError with the hint."""
+        if settings.answer is None:
+            return render(template, **variables)
+        # its name tells how values are escaped in it
+        answer = render_text(settings.answer, template.rpartition("/")[2], **variables)
+        if word not in answer:
+            raise UsageError("the answer file would never report the end of the installation", hint=hint)
+        return answer
 
     def plan_limits(self, settings: Settings) -> Limits:
         """How long the installation, and its silence, may last; a limit that the user set is meant as it is."""

@@ -187,9 +187,6 @@ class Debian(Guest):
             "guided_size": guided_size(plan) if is_lvm and self.facts.can_leave_volume_space else None,
         }
 
-    def check_template(self, tdl: Tdl, settings: Settings) -> None:
-        self._partitions(tdl, self.plan_hardware(tdl, settings))
-
     # ---------------------------------------------------------------- installing
 
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:

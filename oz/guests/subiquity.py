@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from oz.errors import MediumError, UsageError
+from oz.errors import MediumError
 from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
 from oz.guests.curtin import storage_actions
 from oz.guests.debianfacts import ARCHITECTURES
@@ -23,7 +23,7 @@ from oz.model import (
     Settings,
     Tdl,
 )
-from oz.render import render, render_text
+from oz.render import render
 from oz.units import format_size
 
 _KERNEL, _INITRD = "/casper/vmlinuz", "/casper/initrd"
@@ -106,7 +106,8 @@ class Subiquity(Guest):
             "storage": storage_actions(partitions, "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"),
             "target": "/target",
         }
-        answer = self._answer(settings, variables)
+        hint = "add {{ late_command }} as the last of its late-commands: it brings the key in and says so"
+        answer = self.render_answer("autoinstall/user-data", settings, variables, variables["late_command"], hint)
         script = render("autoinstall/late.sh", **variables, needs_sshd=settings.answer is None)
         path = "/autoinstall.yaml" if facts.reads_medium else f"{_SEED}/user-data"
         files = {path: answer, _SCRIPT: script}
@@ -121,17 +122,6 @@ class Subiquity(Guest):
             **self.plan_limits(settings),
             edits=self._edits(tdl, medium, hardware, settings, files),
         )
-
-    def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
-        if settings.answer is None:
-            return render("autoinstall/user-data", **variables)
-        answer = render_text(settings.answer, "answer file", **variables)
-        if str(variables["late_command"]) not in answer:
-            raise UsageError(
-                "the answer file would never report the end of the installation",
-                hint="add {{ late_command }} as the last of its late-commands: it brings the key in and says so",
-            )
-        return answer
 
     def _arguments(self, tdl: Tdl, medium: Medium, settings: Settings) -> str:
         """Kernel arguments. What follows the separator, and consoles, curtin keeps for the installed system."""

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-from oz.errors import UsageError
 from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus
 from oz.guests.partitions import VOLUME_GROUP, is_volume, plan_partitions
 from oz.guests.susefacts import ARCHITECTURES, SuseFacts
@@ -24,7 +23,7 @@ from oz.model import (
     Tdl,
     Variant,
 )
-from oz.render import render, render_text
+from oz.render import render
 from oz.units import MIB
 
 _PROFILE = "/autoinst.xml"
@@ -162,16 +161,9 @@ class Suse(Guest):
             "volumes": _slices(partitions, are_volumes=True),
         }
         variables["finish"] = render("autoyast/finish.sh", **variables)
-        if settings.answer is None:
-            return render("autoyast/autoinst.xml", **variables)
-        answer = render_text(settings.answer, _PROFILE.lstrip("/"), **variables)
-        if access.nonce not in answer:
-            kind = "post-scripts" if self.facts.has_second_stage else "chroot-scripts, with <chrooted>"
-            raise UsageError(
-                "the answer file would never report the end of the installation",
-                hint=f"give it {{{{ finish }}}} as the <source>, not as CDATA, of the last one of its {kind}",
-            )
-        return answer
+        kind = "post-scripts" if self.facts.has_second_stage else "chroot-scripts, with <chrooted>"
+        hint = f"give it {{{{ finish }}}} as the <source>, not as CDATA, of the last one of its {kind}"
+        return self.render_answer("autoyast/autoinst.xml", settings, variables, access.nonce, hint)
 
     def _arguments(self, tdl: Tdl, medium: Medium | None, settings: Settings) -> str:
         """Kernel arguments; linuxrc, which reads them, passes over what it does not know."""
@@ -254,6 +246,9 @@ def _named(name: str) -> tuple[str, str] | None:
         return "openSUSE", found[1] or ""
     if found := re.match(r"openSUSE-DVD-(?:i586|x86_64)(?:-Build)?\.?(\d{4})", name):
         return ("openSUSE", _BUILDS[found[1]]) if found[1] in _BUILDS else None
+    # Agama's media: live/src/config.sh of its sources. The one called openSUSE is Tumbleweed's.
+    if found := re.match(r"Install-(?:(Leap)-|(SUSE-SLE)-)(\d+(?:\.\d+)?)-|Install-openSUSE-", name):
+        return ("SLES" if found[2] else "openSUSE"), found[3] or "Tumbleweed"
     # From memory: 10.3 and 11.1 are SU1030.001 and SU1110.001.
     if found := re.match(r"SU(1\d)(\d)0\.00\d", name):
         return "openSUSE", f"{found[1]}.{found[2]}"

@@ -57,6 +57,10 @@ class Windows(Guest):
         return ()
 
     @property
+    def partition_facts(self) -> PartitionFacts:
+        return _PARTITIONS
+
+    @property
     def supports_customize(self) -> bool:
         return False
 

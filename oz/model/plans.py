@@ -41,7 +41,7 @@ class Boot:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floppy:
     """A floppy in the drive: a blank one, the one that was fetched, or the medium's own floppy boot image, with files
-    added or replaced. Paths are as FAT has them: upper case, 8.3."""
+    added or replaced. Paths are as FAT has them: upper case, 8.3, or whatever VFAT keeps."""
 
     base: Literal["blank", "fetched", "boot-image"]
     files: Mapping[str, bytes]

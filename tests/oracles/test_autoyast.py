@@ -10,7 +10,8 @@ import pytest
 from lxml import etree
 from plans import plan_texts, sample_access, sample_plan, sample_tdl, samples
 
-from oz.guests import all_releases, guest_for
+from oz.guests import RELEASES, guest_for
+from oz.guests.suse import Suse
 from oz.model import Partition, RunCommand, Settings, Tdl
 from oz.units import GIB, TIB
 
@@ -47,7 +48,7 @@ def suse_tdl(distro: str, version: str, arch: str = "x86_64", install_type: str 
 def texts_of_all(distro: str, versions: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Answer to texts of everything that can be planned, each answer once: with one partition, and with volumes."""
     found: dict[str, dict[str, str]] = {}
-    for version, arch, install_type, firmware in samples(distro):
+    for version, arch, install_type, firmware in samples(distro, Suse):
         if version not in versions:
             continue
         for layout in ({}, {"partition_layout": "lvm", "partitions": PARTITIONS}):
@@ -62,7 +63,7 @@ def test_no_release_is_without_a_judge() -> None:
         (distro, version) for judge in JUDGES.values() for distro, versions in zip(judge[::2], judge[1::2], strict=True)
         for version in versions
     }  # fmt: skip
-    assert judged == {(row.distro, row.version) for row in all_releases() if row.distro in ("openSUSE", "SLES")}
+    assert judged == {(row.distro, row.version) for row in RELEASES if row.planner is Suse}
 
 
 @pytest.mark.parametrize("name", JUDGES)
@@ -77,7 +78,7 @@ def test_every_profile_is_one_by_its_schema(name: str, proof: Callable[..., None
         judge = schema(name)
         assert judge.validate(etree.fromstring(profile.encode())), judge.error_log
     for system, judged in ((str(distro), versions), (str(other), others)):
-        for sample in samples(system):
+        for sample in samples(system, Suse):
             if sample[0] in judged:
                 proof("oracle", system, *sample)
 
@@ -102,7 +103,7 @@ def distinct_texts() -> list[dict[str, str]]:
     """Of each set of texts that differs by more than the profile's lists, one."""
     seen: dict[tuple[str, ...], dict[str, str]] = {}
     for distro in ("openSUSE", "SLES"):
-        for version, arch, install_type, firmware in samples(distro):
+        for version, arch, install_type, firmware in samples(distro, Suse):
             plan = sample_plan(suse_tdl(distro, version, arch, install_type), Settings(firmware=firmware))
             texts = plan_texts(plan)
             menus = (text for name, text in sorted(texts.items()) if name not in ("plan", "autoinst.xml"))

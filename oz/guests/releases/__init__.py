@@ -5,7 +5,7 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, redhat, subiquity, suse, ubuntu, windows
+from oz.guests.releases import debian, fedora, mandriva, redhat, subiquity, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
@@ -14,9 +14,10 @@ RELEASES: tuple[Release, ...] = (
     *redhat.RELEASES,
     *fedora.RELEASES,
     *suse.RELEASES,
+    *mandriva.RELEASES,
     *windows.RELEASES,
 )
 """Oldest first within a distribution."""
 
-ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES, **mandriva.ALIASES}
 """Other names a template may use."""

@@ -1,9 +1,10 @@
-"""openSUSE's and SUSE Linux Enterprise Server's releases, as far as YaST installs them.
+"""openSUSE's and SUSE Linux Enterprise Server's releases, installed by YaST up to 15, by Agama from 16 on.
 
 Versions of autoyast2 are from its package/autoyast2.changes, steps of the installation from yast2-installation's
 inst_finish. "Known to have worked" is what the old Oz installed.
 """
 
+from oz.guests.agama import Agama, AgamaFacts
 from oz.guests.base import Alias, HardwareFacts, Release, SystemFacts
 from oz.guests.partitions import PartitionFacts
 from oz.guests.suse import Suse
@@ -230,6 +231,36 @@ _SLES_ARCHES = timeline(
     start=dict(i386=_BOTH, x86_64=_BOTH, aarch64=()),
 )
 
+# Last days: openSUSE's and SUSE's lists of lifetimes, from memory; Tumbleweed has none.
+_AGAMA = {
+    "openSUSE": {"16.0": "2027-10-31", "16.1": "2028-10-31", "Tumbleweed": "9999-12-31"},
+    "SLES": {"16.0": "2027-11-30", "16.1": "2028-11-30"},
+}
+_AGAMA_FACTS = {
+    "openSUSE": timeline(
+        tuple(_AGAMA["openSUSE"]),
+        {
+            "16.1": dict(label="Leap-16.1"),
+            # It has both: a DVD and a NET medium of YaST (osinfo-db), and one of Agama, which takes all packages from
+            # the network. Planned is the one whose installer has a future: Agama's developers are YaST's.
+            "Tumbleweed": dict(label="openSUSE", product="Tumbleweed", limit_s=7200.0),
+        },
+        start=dict(label="Leap-16.0", product="openSUSE_Leap", mode=None, limit_s=5400.0, inactivity_s=600.0),
+    ),
+    "SLES": timeline(
+        tuple(_AGAMA["SLES"]),
+        # sles_161.yaml knows an immutable one besides.
+        {"16.1": dict(label="SUSE-SLE-16.1", mode="standard")},
+        start=dict(label="SUSE-SLE-16", product="SLES", mode=None, limit_s=5400.0, inactivity_s=600.0),
+    ),
+}
+_AGAMA_HARDWARE = {
+    **_HARDWARE["15.6"],
+    # Agama's own least is 2 GiB, for a system without the browser that its live medium starts.
+    "memory_bytes": 4096 * _MIB,
+    "disk_buses": ("virtio", "sata", "scsi"),
+    "nic_models": ("virtio", "e1000e"),
+}
 
 RELEASES: tuple[Release, ...] = tuple(
     Release(
@@ -239,7 +270,6 @@ RELEASES: tuple[Release, ...] = tuple(
         planner=Suse,
         install_types={arch: types for arch, types in arches[version].items() if types},
         end_of_life=end_of_life,
-        next_differs="16 and later are installed by Agama, not by YaST",
         facts=SuseFacts(
             system=SystemFacts(**system[version]),
             hardware=HardwareFacts(**hardware[version]),
@@ -252,9 +282,26 @@ RELEASES: tuple[Release, ...] = tuple(
         ("SLES", _SLES, _SLES_ARCHES, _SLES_SYSTEM, _SLES_HARDWARE, _SLES_PARTITIONS, _SLES_FACTS),
     )
     for version, end_of_life in ends.items()
+) + tuple(
+    Release(
+        distro=distro,
+        version=version,
+        codename="",
+        planner=Agama,
+        install_types={"x86_64": ("iso",), "aarch64": ("iso",)},
+        end_of_life=end_of_life,
+        facts=AgamaFacts(
+            system=SystemFacts(**_SYSTEM["15.6"]),
+            hardware=HardwareFacts(**_AGAMA_HARDWARE),
+            partitions=PartitionFacts(**_PARTITIONS["15.6"]),
+            **_AGAMA_FACTS[distro][version],
+        ),
+    )
+    for distro, ends in _AGAMA.items()
+    for version, end_of_life in ends.items()
 )
 
 ALIASES: dict[str, Alias] = {
     **{name: Alias(distro="openSUSE") for name in ("OpenSUSE", "openSUSELeap", "Leap")},
-    **{f"SLES-{major}": Alias(distro="SLES", major=major) for major in ("11", "12", "15")},
+    **{f"SLES-{major}": Alias(distro="SLES", major=major) for major in ("11", "12", "15", "16")},
 }
