@@ -5,6 +5,7 @@ NAME.oz/failure/                    of the last one if it failed: report, logs, 
 """
 
 import datetime
+import hashlib
 import json
 import platform
 import shlex
@@ -139,11 +140,11 @@ def _describe(
     tdl, settings, recording = build.tdl, build.settings, build.recording
     hint = f"\n{error.hint}" if error and error.hint else ""
     facts = {
-        "template": str(tdl.path),
+        "template": f"{tdl.path}{_digest(tdl.path)}",
         "system": f"{build.guest.title} for {tdl.arch}",
         "from": f"{tdl.install_type} {tdl.install_url}",
         **recording.facts,
-        "machine": f"{settings.cpus} processors, {'KVM' if settings.domain_type == 'kvm' else 'software emulation'}",
+        "processors": f"{settings.cpus}, by {'KVM' if settings.domain_type == 'kvm' else 'software emulation'}",
         **_versions(build),
     }
     return report.Report(
@@ -163,6 +164,13 @@ def _describe(
         previous=recording.previous,
         secrets=_secrets(build),
     )
+
+
+def _digest(path: str) -> str:
+    try:
+        return f", sha256 {hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
+    except OSError:
+        return ""
 
 
 def _image_bytes(build: Build) -> int:

@@ -29,7 +29,9 @@ def find(media: MediaPlan, medium: Medium | None, files: Mapping[str, Path], bui
     parts.append(hashlib.sha256((build.tdl.rootpw or "").encode()).hexdigest())
     memory = build.config.data_dir / "cache" / "digests"
     with step("Look for a cached installation"):
-        parts += [fetch.digest(path, "sha256", memory=memory) for path in files.values()]
+        digests = {role: fetch.digest(path, "sha256", memory=memory) for role, path in files.items()}
+        build.recording.facts |= {f"{role} sha256": digest for role, digest in digests.items()}
+        parts += digests.values()
         key = cache.plan_key(*parts)
         if build.options.force_download:
             return key, None

@@ -249,7 +249,8 @@ def read_logs(directory: Path) -> dict[str, str]:
             if size_bytes > _LOG_BYTES_MAX:
                 file.seek(max(_LOG_BYTES_MAX, size_bytes - _LOG_BYTES_MAX))
                 text += b"\n...\n" + file.read()
-        found[path.name] = text.decode("utf-8", "replace")
+        if text:
+            found[path.name] = text.decode("utf-8", "replace")
     return found
 
 
