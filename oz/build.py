@@ -52,6 +52,8 @@ class Options:
     disk_path: Path | None = None
     xml_path: Path | None = None
     keep_failed: bool = False
+    is_attended: bool = False
+    """Somebody sits at the terminal: a guest that failed, and is to be kept, goes on until they have seen it."""
     ssh_key: Path | None = None
 
 
