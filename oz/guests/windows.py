@@ -43,6 +43,7 @@ _COMPUTER_NAME_MAX = 15
 
 class Windows(Guest):
     facts: WindowsFacts
+    log_places = ("/WINDOWS/setuplog.txt", "/WINDOWS/setuperr.log", "/WINNT/setuplog.txt", "/WINNT/setuperr.log")
     medium_hint = "use the CD that boots, the first"
 
     # ---------------------------------------------------------------- the installed system
