@@ -215,6 +215,7 @@ def _run_installer(
         phase = f"{words[0].lower()}{words[1:]}, from {boot.device}"
         with step(words), _watching(_booting(machine, boot, boot_files, number, build), phase, build) as domain:
             start_s = RealClock().monotonic()
+            waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
             lines += waiting.wait_boot(
                 domain,
                 reboots=boot.reboots,
