@@ -113,6 +113,8 @@ class Guest(ABC):
     identity_files: ClassVar[tuple[str, ...]] = ()
     """Files of a medium that tell what is on it."""
     medium_hint: ClassVar[str] = "use the first CD or DVD"
+    has_editions: ClassVar[bool] = False
+    """A medium holds several systems, of which a template may name one."""
 
     release: Release
     facts: Any
