@@ -41,7 +41,7 @@ _DONE_COMMAND = f"cmd.exe /c for %d in ({' '.join(_LETTERS)}) do if exist %d:\\{
 _DRIVERS = ("viostor", "NetKVM", "vioserial", "Balloon", "viorng")
 """Directories of the CD of virtio drivers."""
 _INSTALLER = ("/sources/install.wim", "/sources/install.esd", "/sources/install.swm")
-_NOT_XML = re.compile("[^\t\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _KINDS = ("[A-Z]", "[a-z]", "[0-9]", r"[^A-Za-z0-9]")
 
 
@@ -223,7 +223,10 @@ class UnattendedWindows(Windows):
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
         if settings.answer is None:
-            return render("windows/autounattend.xml", **variables)
+            answer = render("windows/autounattend.xml", **variables)
+            if _NOT_XML.search(answer):
+                raise UsageError("a value with a character that XML cannot hold cannot be put into an answer file")
+            return answer
         answer = render_text(settings.answer, "answer file", **variables)
         if _DONE_COMMAND not in answer:
             raise UsageError(
