@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import programs
 import pycdlib
 import pytest
 
@@ -110,6 +111,22 @@ def test_a_packed_archive_has_its_list_unpacked_and_needs_no_udf(tmp_path: Path,
     assert len(iso.inspect(tmp_path / "disc.iso").editions) == len(SYSTEMS)
 
 
+def test_the_programs_tell_the_systems_and_plan_with_one(disc: Path, tmp_path: Path) -> None:
+    shown = programs.run("oz-install", "--identify", disc)
+    assert "Windows 10 for x86_64 (DVD) or Windows 2019 for i386 (DVD)" in shown.stdout
+    assert "; editions: 1 Windows 10 Home (Core), 2 Windows 10 Pro (Professional), 3 Windows Server" in shown.stdout
+    (tmp_path / "w.tdl").write_text(
+        "<template><name>w</name><os><name>Windows</name><version>10</version><arch>x86_64</arch>"
+        f"<install type='iso'><iso>file://{disc}</iso></install></os><disk><size>32 GiB</size></disk></template>"
+    )
+    done = programs.run("oz-install", "--dry-run", "--output", tmp_path / "plan", tmp_path / "w.tdl")
+    answer = (tmp_path / "plan/autounattend.xml").read_text()
+    assert done.returncode == 0 and "<Value>2</Value>" in answer and "<UILanguage>de-DE</UILanguage>" in answer
+    (tmp_path / "w.tdl").write_text((tmp_path / "w.tdl").read_text().replace(">10<", ">7<"))
+    done = programs.run("oz-install", "--dry-run", tmp_path / "w.tdl")
+    assert done.returncode == 5 and "it looks like Windows 10 for x86_64 (DVD) or Windows 2019" in done.stderr
+
+
 def edited(disc: Path, out: Path, change: Callable[[bytearray], None]) -> Path:
     data = bytearray(disc.read_bytes())
     change(data)
@@ -180,7 +197,7 @@ def test_bytes_at_random_make_no_other_error(disc: Path) -> None:
     refused = 0
     for _ in range(400):
         data = bytearray(original)
-        for _ in range(3):
+        for _ in range(9):
             at = chance.choice(places)
             data[at + chance.randrange(300)] = chance.randrange(256)
             data[at + 4] = (sum(data[at : at + 16]) - data[at + 4]) % 256

@@ -137,7 +137,7 @@ class UnattendedWindows(Windows):
     def _edition(self, tdl: Tdl, medium: Medium) -> Edition:
         """The system to install of those on the medium: the template's, else the release's usual one, else the only
         one. Raises TdlError, MediumError."""
-        mine = [one for one in medium.editions if one.arch == self.arch and version_of(one) == self.version]
+        mine = [one for one in medium.editions if one.arch == self.arch and version_of(one) == self.release.version]
         # None with --force-media, for a release that this table does not know.
         mine = mine or list(medium.editions)
         if tdl.edition is not None:

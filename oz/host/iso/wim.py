@@ -60,7 +60,7 @@ def _edition(image: Element) -> Edition:
         edition_id=text(about, "EDITIONID") or text(image, "FLAGS"),
         version="" if None in map(_number, kernel) else ".".join(kernel),
         arch=_ARCHES.get(text(about, "ARCH"), ""),
-        is_server=text(about, "PRODUCTTYPE") == "ServerNT",
+        is_server=text(about, "PRODUCTTYPE") == "ServerNT" or text(about, "INSTALLATIONTYPE").startswith("Server"),
         language=text(about, "LANGUAGES/DEFAULT"),
     )
 
