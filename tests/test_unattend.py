@@ -2,6 +2,7 @@
 
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from plans import plan_texts, sample_plan, sample_tdl, samples
+from programs import run, write_config
+from scripted import FakeClock, ScriptedDomain
 
+from oz import install
+from oz.build import Options, open_build
+from oz.config import load as load_config
+from oz.dryrun import dry_machine
 from oz.errors import MediumError, OzError, TdlError, UnsupportedError, UsageError
 from oz.guests import guest_for, identify
 from oz.host.access import placeholder_access
-from oz.model import Edition, Extra, Medium, Package, Partition, Settings, Tdl, Virtual
+from oz.media import remaster
+from oz.model import Edition, Extra, Hardware, Machine, Medium, Package, Partition, Settings, Tdl, Virtual
+from oz.protocols import DomainEvent
 from oz.units import GIB, TIB
 
 VERSIONS = (
@@ -358,3 +367,57 @@ def test_nothing_can_be_done_in_the_installed_system() -> None:
     assert guest.plan_customize(later("2025")) == () and not guest.supports_customize and not guest.supports_manifest
     with pytest.raises(UnsupportedError, match="Windows 2025 has no ssh"):
         guest.plan_seal()
+
+
+# ------------------------------------------------------------------ carried out
+
+
+class OneDomain:
+    """protocols.Hypervisor with a domain that follows a script."""
+
+    def __init__(self, domain: ScriptedDomain) -> None:
+        self.domain = domain
+        self.machines: list[Machine] = []
+
+    def check_name(self, name: str, uuid: str | None = None) -> None:
+        pass
+
+    def check_hardware(self, hardware: Hardware, domain_type: str) -> None:
+        pass
+
+    def start(self, machine: Machine, *, console_log: Path | None = None) -> ScriptedDomain:
+        self.machines.append(machine)
+        return self.domain
+
+
+def test_the_installer_gets_three_cds_and_enter(tmp_path: Path) -> None:
+    drivers = tmp_path / "virtio-win.iso"
+    plan = sample_plan(later("11"), Settings(virtio_win=drivers))
+    plan = replace(plan, boots=(replace(plan.boots[0], enter_s=0.1),))
+    config = load_config(write_config(tmp_path), is_root=False, home=tmp_path)
+    domain = ScriptedDomain(FakeClock(), [(0, DomainEvent(kind="marker", text="oz-done " + "0" * 32)),
+                                          (0, DomainEvent(kind="power-off"))])  # fmt: skip
+    hypervisor = OneDomain(domain)
+    tdl = later("11")
+    with open_build(tdl, guest_for(tdl), config, Settings(), Options(), image=tmp_path / "w.dsk") as opened:
+        build = replace(opened, hypervisor=lambda: hypervisor)
+        medium = Medium(path=tmp_path / "w.iso")
+        files = remaster(plan, medium, {}, build, as_iso=False)
+        machine = dry_machine(tdl, plan, plan.boots[0], config, Settings())
+        install._run_installer(plan, machine, files, placeholder_access(()), build)
+    assert domain.pressed_at_s == [0] and domain.is_destroyed
+    (started,) = hypervisor.machines
+    assert [drive.path.name for drive in started.cdroms] == ["w.iso", "seed.iso", "virtio-win.iso"]
+    assert started.boot_device == "cdrom"
+
+
+def test_a_cd_of_drivers_that_is_not_there_is_missed_before_a_download(tmp_path: Path) -> None:
+    (tmp_path / "w.tdl").write_text(
+        "<template><name>w</name><os><name>Windows</name><version>10</version><arch>x86_64</arch>"
+        "<install type='iso'><iso>http://127.0.0.1:1/w.iso</iso></install></os>"
+        "<disk><size>32 GiB</size></disk></template>"
+    )
+    config = write_config(tmp_path, paths_virtio_win=f"{tmp_path}/none.iso", libvirt_type="qemu")
+    done = run("oz-install", "-c", config, tmp_path / "w.tdl")
+    assert done.returncode == 8 and "none.iso: missing or not readable\n  hint: see virtio_win" in done.stderr
+    assert "Fetch" not in done.stderr
