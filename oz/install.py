@@ -121,6 +121,8 @@ def _foresee(build: Build, stop_after: StopAfter | None) -> None:
     tdl, guest = replace(build.tdl, rootpw=None), build.guest
     medium = guest.documented_medium(tdl) if tdl.install_type == "iso" else None
     plan = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
+    if plan.drivers and not os.access(plan.drivers, os.R_OK):
+        raise HostError(f"{plan.drivers}: missing or not readable", hint="see virtio_win in oz.cfg")
     disk.check_tools()
     if stop_after in (None, "install"):
         build.hypervisor().check_hardware(plan.hardware, build.settings.domain_type)
@@ -221,6 +223,7 @@ def _run_installer(
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
         with step(words), _watching(booting, phase, build) as domain:
             start_s = RealClock().monotonic()
+            waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
             lines += waiting.wait_boot(
                 domain,
                 reboots=boot.reboots,

@@ -74,6 +74,14 @@ def wait_boot(
             raise watch.failure(f"the guest had not powered itself off by its limit of {limit_s:.0f} s")
 
 
+def press_enter(domain: Domain, *, for_s: float, clock: Clock) -> None:
+    """Enter was pressed every second for so long; what happens meanwhile stays to be read."""
+    end_s = clock.monotonic() + for_s
+    while clock.monotonic() < end_s:
+        domain.press_enter()
+        clock.sleep(_RETRY_S)
+
+
 class _Watch:
     """What is known of a guest's activity."""
 
