@@ -6,6 +6,7 @@ somebody else wrote, a row of `JUDGES` for each kind of file.
 
 import configparser
 import functools
+import json
 import os
 import re
 import shlex
@@ -117,7 +118,15 @@ def read_winnt(text: str, case: "Case") -> Read:
     return Read(password=parser["GuiUnattended"]["AdminPassword"].strip('"'), values=values)
 
 
+def read_installerconfig(text: str, case: "Case") -> Read:
+    """The preamble is what dash makes of it; bsdinstall parts the two at the first line that begins with #!."""
+    preamble, _, setup = text.partition("\n#!")
+    (partitions,) = said_by_shell([f'{preamble}\nprintf %s "$PARTITIONS"'])
+    return Read(password=None, values=(partitions,), scripts=(setup,))
+
+
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
+    "installerconfig": read_installerconfig,
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
     "autoinst.xml": read_autoyast,
@@ -205,11 +214,15 @@ def said_by_shell(scripts: list[str]) -> list[str]:
 
 
 def password_in(plan: InstallPlan, case: Case) -> str:
-    """Root's, or its hash: the answer file's or, where that has none, what a script gives to chpasswd."""
+    """Root's, or its hash: the answer file's or, where that has none, what a script gives to chpasswd or pw."""
     read = case.read(plan).password
     if read is not None:
         return read
-    lines = re.findall(r"^printf '%s\\n' (.*) \| .*\bchpasswd -e$", "\n".join(texts_of(plan).values()), re.MULTILINE)
+    texts = "\n".join(texts_of(plan).values())
+    if lines := re.findall(r"^printf '%s\\n' (.*) \| pw usermod root -H 0$", texts, re.MULTILINE):
+        (said,) = set(said_by_shell([f"printf %s {words}" for words in lines]))
+        return said
+    lines = re.findall(r"^printf '%s\\n' (.*) \| .*\bchpasswd -e$", texts, re.MULTILINE)
     said = said_by_shell([f"printf '%s\\n' {words}" for words in lines])
     assert len(said) == 1 and said[0].startswith("root:")
     return said[0].removeprefix("root:").removesuffix("\n")
@@ -218,7 +231,7 @@ def password_in(plan: InstallPlan, case: Case) -> str:
 @cases
 def test_plain_values_are_not_refused(case: Case) -> None:
     """Else the other tests would be content with planners that refuse everything."""
-    plan = case.plan(password="plain", kernelparam="quiet", access={"public_key": "ssh-rsa AAAA plain"})
+    plan = case.plan(password="plain", kernelparam="quiet=1", access={"public_key": "ssh-rsa AAAA plain"})
     assert password_in(plan, case)
 
 
@@ -387,6 +400,8 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
     elif manager.startswith("apt"):
         read = read_by_apt(files, manager, tmp_path_factory.mktemp("apt"))
         assert read == [unquote_to_bytes(url).rstrip(b"/") for url in wanted]
+    elif manager == "pkg":
+        assert [json.loads(text)["r"]["url"] for text in files] == wanted
     elif manager != "rpm":
         assert [read_section(text)["baseurl"] for text in files] == wanted
 

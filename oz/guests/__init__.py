@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
 from oz.guests.base import Alias, Guest, Release
-from oz.guests.releases import ALIASES, RELEASES
+from oz.guests.releases import ALIASES, REFUSED, RELEASES
 from oz.model import Identity, Medium, OsinfoSystem, Tdl
 
 log = logging.getLogger("oz")
@@ -62,6 +62,7 @@ def releases_of(names: Sequence[str]) -> tuple[ReleaseRow, ...]:
     rows = all_releases()
     known = {row: {name.lower() for name in (row.distro, *row.aliases)} for row in rows}
     for name in names:
+        _check_refused(name)
         if not any(name.lower() in those for those in known.values()):
             every = sorted({one for row in rows for one in (row.distro, *row.aliases)})
             raise UnsupportedError(f"there is no guest {name!r}", hint=_nearest(name, every))
@@ -79,6 +80,7 @@ def guest_for(tdl: Tdl) -> Guest:
     version = _full_version(tdl.version, alias.major)
     releases = [release for release in RELEASES if release.distro == alias.distro]
     if not releases:
+        _check_refused(tdl.distro, f"{tdl.where('os/name')}: ")
         names = sorted({release.distro for release in RELEASES} | set(ALIASES))
         raise UnsupportedError(
             f"{tdl.where('os/name')}: there is no guest {tdl.distro!r}", hint=_nearest(tdl.distro, names)
@@ -197,6 +199,12 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
+
+
+def _check_refused(name: str, where: str = "") -> None:
+    for refused, reason in REFUSED.items():
+        if name.lower() == refused.lower():
+            raise UnsupportedError(f"{where}{refused} cannot be installed unattended: {reason}")
 
 
 def _nearest(name: str, names: list[str]) -> str:

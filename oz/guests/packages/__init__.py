@@ -1,10 +1,11 @@
 """Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
 
-from oz.guests.packages import apt, rpm, up2date, yum, zypper
+from oz.guests.packages import apt, pkg, rpm, up2date, yum, zypper
 from oz.guests.packages.manager import PackageManager
 
 MANAGERS: dict[str, PackageManager] = {
     **apt.MANAGERS,
+    **pkg.MANAGERS,
     **rpm.MANAGERS,
     **up2date.MANAGERS,
     **yum.MANAGERS,
