@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from passlib.context import CryptContext
-from plans import sample_tdl
+from plans import sample_tdl, unpacked
 from rpmworld import guest_with
 
 from oz.errors import OzError
@@ -125,7 +125,15 @@ def read_installerconfig(text: str, case: "Case") -> Read:
     return Read(password=None, values=(partitions,), scripts=(setup,))
 
 
+def read_answers(text: str, case: "Case") -> Read:
+    """What setup-alpine sources, by dash."""
+    names = re.findall(r"^([A-Z]+OPTS)=", text, re.MULTILINE)
+    values = said_by_shell([f'{text}\nprintf %s "${name}"' for name in names])
+    return Read(password=None, values=tuple(values))
+
+
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
+    "answers": read_answers,
     "installerconfig": read_installerconfig,
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
@@ -198,7 +206,8 @@ def texts_of(plan: InstallPlan) -> dict[str, str]:
     contents |= dict(plan.initrd_files)
     for name, made in (("floppy", plan.floppy), ("seed", plan.seed)):
         contents |= {f"{name}/{path}": data for path, data in made.files.items()} if made else {}
-    texts = {path: data.decode("utf-8", "replace") for path, data in contents.items() if isinstance(data, bytes)}
+    whole = {path: data for path, data in contents.items() if isinstance(data, bytes)}
+    texts = {path: data.decode("utf-8", "replace") for path, data in unpacked(whole).items()}
     return {**texts, plan.answer_name: plan.answer}
 
 
@@ -338,7 +347,8 @@ def test_kernel_parameters_arrive_word_for_word(case: Case, parameters: str) -> 
 # ------------------------------------------------------------------ package managers
 
 PRELUDE = "\n".join(
-    f"{name}() {{ printf '%s\\n' \"$@\"; }}" for name in ("env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm")
+    f"{name}() {{ printf '%s\\n' \"$@\"; }}"
+    for name in ("apk", "env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm")
 )
 managers = pytest.mark.parametrize("manager", sorted(MANAGERS))
 ASKED = st.lists(
@@ -379,7 +389,7 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
     wanted, files, lines = [], [], []
     for end in ends:
         url = f"http://h.example/x{end}"
-        repository = Repository(name="r", url=url, signed=manager in ("up2date", "apt-ring", "apt-parts"))
+        repository = Repository(name="r", url=url, signed=manager in ("up2date", "apt-ring", "apt-parts", "apk"))
         if not is_taken(REPOSITORY_URL, url):
             continue
         try:
@@ -400,6 +410,8 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
     elif manager.startswith("apt"):
         read = read_by_apt(files, manager, tmp_path_factory.mktemp("apt"))
         assert read == [unquote_to_bytes(url).rstrip(b"/") for url in wanted]
+    elif manager == "apk":
+        assert [text.removesuffix("\n") for text in files] == wanted
     elif manager == "pkg":
         assert [json.loads(text)["r"]["url"] for text in files] == wanted
     elif manager != "rpm":

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
 from oz.guests.base import Alias, Guest, Release
-from oz.guests.releases import ALIASES, REFUSED, RELEASES
+from oz.guests.releases import ALIASES, RELEASES
+from oz.guests.releases import REFUSED as REFUSED
 from oz.model import Identity, Medium, OsinfoSystem, Tdl
 
 log = logging.getLogger("oz")

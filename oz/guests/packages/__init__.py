@@ -1,9 +1,10 @@
 """Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
 
-from oz.guests.packages import apt, pkg, rpm, up2date, yum, zypper
+from oz.guests.packages import apk, apt, pkg, rpm, up2date, yum, zypper
 from oz.guests.packages.manager import PackageManager
 
 MANAGERS: dict[str, PackageManager] = {
+    **apk.MANAGERS,
     **apt.MANAGERS,
     **pkg.MANAGERS,
     **rpm.MANAGERS,

@@ -5,7 +5,7 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, freebsd, redhat, suse, ubuntu, windows
+from oz.guests.releases import alpine, debian, fedora, freebsd, redhat, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
@@ -13,6 +13,7 @@ RELEASES: tuple[Release, ...] = (
     *redhat.RELEASES,
     *fedora.RELEASES,
     *suse.RELEASES,
+    *alpine.RELEASES,
     *freebsd.RELEASES,
     *windows.RELEASES,
 )
