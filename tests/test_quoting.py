@@ -134,6 +134,8 @@ def read_answers(text: str, case: "Case") -> Read:
 
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "answers": read_answers,
+    # A script whole: its own lines are looked at.
+    "install.sh": lambda text, case: Read(password=None, scripts=(text,)),
     "installerconfig": read_installerconfig,
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
@@ -232,9 +234,9 @@ def password_in(plan: InstallPlan, case: Case) -> str:
         (said,) = set(said_by_shell([f"printf %s {words}" for words in lines]))
         return said
     lines = re.findall(r"^printf '%s\\n' (.*) \| .*\bchpasswd -e$", texts, re.MULTILINE)
-    said = said_by_shell([f"printf '%s\\n' {words}" for words in lines])
-    assert len(said) == 1 and said[0].startswith("root:")
-    return said[0].removeprefix("root:").removesuffix("\n")
+    (said,) = set(said_by_shell([f"printf '%s\\n' {words}" for words in lines]))
+    assert said.startswith("root:")
+    return said.removeprefix("root:").removesuffix("\n")
 
 
 @cases
@@ -348,7 +350,7 @@ def test_kernel_parameters_arrive_word_for_word(case: Case, parameters: str) -> 
 
 PRELUDE = "\n".join(
     f"{name}() {{ printf '%s\\n' \"$@\"; }}"
-    for name in ("apk", "env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm")
+    for name in ("apk", "env", "pacman", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm")
 )
 managers = pytest.mark.parametrize("manager", sorted(MANAGERS))
 ASKED = st.lists(
@@ -412,6 +414,8 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
         assert read == [unquote_to_bytes(url).rstrip(b"/") for url in wanted]
     elif manager == "apk":
         assert [text.removesuffix("\n") for text in files] == wanted
+    elif manager == "pacman":
+        assert [re.findall(r"^Server = (.*)$", text, re.MULTILINE) for text in files] == [[url] for url in wanted]
     elif manager == "pkg":
         assert [json.loads(text)["r"]["url"] for text in files] == wanted
     elif manager != "rpm":

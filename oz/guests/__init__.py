@@ -184,6 +184,8 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
     numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
+    if not numbered:
+        return None
     newest = max(numbered, key=lambda release: _numbers(release.version))
     if _numbers(version) <= _numbers(newest.version) or newest.next_differs:
         return None

@@ -5,7 +5,7 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import alpine, debian, fedora, freebsd, redhat, suse, ubuntu, windows
+from oz.guests.releases import alpine, arch, debian, fedora, freebsd, redhat, suse, ubuntu, windows
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
@@ -14,6 +14,7 @@ RELEASES: tuple[Release, ...] = (
     *fedora.RELEASES,
     *suse.RELEASES,
     *alpine.RELEASES,
+    *arch.RELEASES,
     *freebsd.RELEASES,
     *windows.RELEASES,
 )
