@@ -38,7 +38,7 @@ def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
         actions.append(PutFile(path=_key(name), content=repository.key))
         script += [
             f"pacman-key --add {_key(name)}",
-            f"gpg --show-keys --with-colons {_key(name)} | sed -n '/^pub/{{n;s/^fpr:*//;s/:.*//;p;}}' |",
+            f"gpg --show-keys --with-colons {_key(name)} | sed -n '/^pub/{{n;s/^[a-z]*:*//;s/:.*//;p;}}' |",
             '    while read -r id; do pacman-key --lsign-key "$id" </dev/null; done',
         ]
     script += [f"printf '%s\\n' {shlex.quote(_include(name))} >>{_CONF}", "pacman -Sy --noconfirm"]
