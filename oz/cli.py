@@ -162,10 +162,11 @@ def _dry_run(args: argparse.Namespace, config: "Config", tdl: "Tdl", guest: "Gue
 
 def _list_guests(args: argparse.Namespace) -> None:
     from oz import proofs
-    from oz.guests import releases_of
+    from oz.guests import REFUSED, releases_of
 
     rows, proved = releases_of([str(name) for name in args.tdl]), proofs.load()
-    results.put_result(args, results.guest_records(rows, proved), results.guests_text(rows, proved))
+    refused = {} if args.tdl else REFUSED
+    results.put_result(args, results.guest_records(rows, proved), results.guests_text(rows, proved, refused))
 
 
 def _identify(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,9 +71,9 @@ def installed_record(installed: "Installed") -> dict[str, Any]:
     }
 
 
-def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> str:
+def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"], refused: Mapping[str, str]) -> str:
     """A table: every release, what it can be installed on and from, what can be done with it, and how far that is
-    proved."""
+    proved; below it the systems that are refused, each with its reason."""
     table = [_GUESTS_HEAD]
     for row in rows:
         lists = (", ".join(words) for words in (row.arches, row.install_types, row.phases))
@@ -81,7 +81,8 @@ def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"]) -> str:
         table.append((row.distro, _versions(row), *lists, proof, row.end_of_life, ", ".join(row.aliases)))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) for cells in table)
-    return "\n".join(line.rstrip() for line in lines)
+    reasons = (f"{name} cannot be installed unattended: {reason}" for name, reason in refused.items())
+    return "\n".join((*(line.rstrip() for line in lines), *reasons))
 
 
 def _versions(row: "ReleaseRow") -> str:

@@ -359,7 +359,7 @@ PARTITION_LAYOUT = _one_of("plain", "lvm")
 MOUNT = Kind(expected="/, a path such as /var/log, or swap", check=_check_mount)
 PARTITION_SIZE = Kind(expected="a size such as 10 GiB, or rest", check=_check_partition_size)
 FILESYSTEM = _one_of(
-    "ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "vfat", "ntfs", "swap",
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "vfat", "ntfs", "ufs", "zfs", "swap",
     meant={"fat32": "vfat", "fat": "vfat", "msdos": "vfat", "linux-swap": "swap"},
 )  # fmt: skip
 FIRMWARE = _one_of("bios", "efi", meant={"uefi": "efi", "ovmf": "efi", "seabios": "bios", "legacy": "bios"})

@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import io
+import tarfile
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from oz.errors import UnsupportedError
@@ -75,6 +78,22 @@ def can_be_planned(tdl: Tdl, settings: Settings, planner: type[Guest] = Guest) -
     return isinstance(guest, planner)
 
 
+def unpacked(contents: Mapping[str, object]) -> dict[str, bytes]:
+    """The contents, with an archive's files in its place."""
+    found = {}
+    for path, data in contents.items():
+        assert isinstance(data, bytes)
+        if not path.endswith(".tar.gz"):
+            found[path] = data
+            continue
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isfile() else None
+                link = f"-> {member.linkname}\n".encode()
+                found[f"{path.removesuffix('.tar.gz')}/{member.name}"] = file.read() if file else link
+    return found
+
+
 def plan_texts(plan: InstallPlan) -> dict[str, str]:
     """A plan as files: the answer, what goes on the medium or into the initrd, and the rest in `plan`."""
     files = {plan.answer_name: plan.answer}
@@ -84,8 +103,7 @@ def plan_texts(plan: InstallPlan) -> dict[str, str]:
     contents |= plan.initrd_files
     for name, made in (("floppy", plan.floppy), ("seed", plan.seed)):
         contents |= {f"{name}/{path.lstrip('/')}": data for path, data in made.files.items()} if made else {}
-    for path, content in contents.items():
-        assert isinstance(content, bytes)
+    for path, content in unpacked(contents).items():
         if content.decode() != plan.answer:
             files[path.lstrip("/").replace("/", "_")] = content.decode()
     rest = [f"command line: {plan.command_line}"] if plan.command_line else []

@@ -158,6 +158,8 @@ def test_software_emulation_gets_the_argument_that_it_gains_by_from_every_instal
     rows = {guest_for(tdl).release.planner: tdl for tdl in map(load, sorted(EXAMPLES.glob("*.tdl")))}
     assert len(rows) >= 5
     for planner, tdl in rows.items():
+        if guest_for(tdl).release.distro == "FreeBSD":
+            continue  # no Linux
         asking = replace(tdl, kernelparam="some.word=1")
         try:
             guest_for(asking).plan_media(asking)

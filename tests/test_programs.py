@@ -427,7 +427,9 @@ def test_the_list_of_guests() -> None:
     newest = next(row for row in rows if (row["distro"], row["version"]) == ("Debian", "13"))
     assert newest["phases"] == ["install", "customize", "manifest"] and "x86_64" in newest["arches"]
     head, *lines = table.stdout.splitlines()
-    for row, line in zip(rows, lines, strict=True):
+    refused = [line for line in lines if " cannot be installed unattended: " in line]
+    assert [line.split()[0] for line in refused] == ["OpenBSD", "NetBSD"] and lines[-2:] == refused
+    for row, line in zip(rows, lines[:-2], strict=True):
         cells = {name: line[head.index(name) :].split("  ")[0].strip() for name in re.findall(r"\S+(?: \S+)*", head)}
         assert [cells["SYSTEM"], cells["END OF LIFE"], cells["PROOF"]] == [
             *(row["distro"], row["end_of_life"], row["proof"] or "-")
@@ -446,6 +448,8 @@ def test_the_list_of_some_guests() -> None:
     assert [(row["distro"], row["version"]) for row in json.loads(done.stdout)] == [("Debian", "5"), ("Debian", "13")]
     done = run("oz-install", "--list-guests", "debian")
     assert done.returncode == 0 and {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"Debian"}
+    done = run("oz-install", "--list-guests", "netbsd")
+    assert (done.returncode, done.stdout) == (4, "") and "NetBSD cannot be installed unattended" in done.stderr
     done = run("oz-install", "--list-guests", "trixie", "Debianx")
     assert (done.returncode, done.stdout) == (4, "") and "there is no guest 'Debianx'\n  hint: the near" in done.stderr
 

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from passlib.context import CryptContext
-from plans import sample_tdl
+from plans import sample_tdl, unpacked
 from rpmworld import guest_with
 
 from oz.errors import OzError
@@ -147,7 +147,25 @@ def read_unattend(text: str, case: "Case") -> Read:
     return Read(password=passwords.pop(), values=tuple(root.itertext()))
 
 
+def read_installerconfig(text: str, case: "Case") -> Read:
+    """The preamble is what dash makes of it; bsdinstall parts the two at the first line that begins with #!."""
+    preamble, _, setup = text.partition("\n#!")
+    (partitions,) = said_by_shell([f'{preamble}\nprintf %s "$PARTITIONS"'])
+    return Read(password=None, values=(partitions,), scripts=(setup,))
+
+
+def read_answers(text: str, case: "Case") -> Read:
+    """What setup-alpine sources, by dash."""
+    names = re.findall(r"^([A-Z]+OPTS)=", text, re.MULTILINE)
+    values = said_by_shell([f'{text}\nprintf %s "${name}"' for name in names])
+    return Read(password=None, values=tuple(values))
+
+
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
+    "answers": read_answers,
+    # A script whole: its own lines are looked at.
+    "install.sh": lambda text, case: Read(password=None, scripts=(text,)),
+    "installerconfig": read_installerconfig,
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
     "autoinst.xml": read_autoyast,
@@ -225,7 +243,8 @@ def texts_of(plan: InstallPlan) -> dict[str, str]:
     contents |= dict(plan.initrd_files)
     for name, made in (("floppy", plan.floppy), ("seed", plan.seed)):
         contents |= {f"{name}/{path}": data for path, data in made.files.items()} if made else {}
-    texts = {path: data.decode("utf-8", "replace") for path, data in contents.items() if isinstance(data, bytes)}
+    whole = {path: data for path, data in contents.items() if isinstance(data, bytes)}
+    texts = {path: data.decode("utf-8", "replace") for path, data in unpacked(whole).items()}
     return {**texts, plan.answer_name: plan.answer}
 
 
@@ -241,20 +260,24 @@ def said_by_shell(scripts: list[str]) -> list[str]:
 
 
 def password_in(plan: InstallPlan, case: Case) -> str:
-    """Root's, or its hash: the answer file's or, where that has none, what a script gives to chpasswd."""
+    """Root's, or its hash: the answer file's or, where that has none, what a script gives to chpasswd or pw."""
     read = case.read(plan).password
     if read is not None:
         return read
-    lines = re.findall(r"^printf '%s\\n' (.*) \| .*\bchpasswd -e$", "\n".join(texts_of(plan).values()), re.MULTILINE)
-    said = said_by_shell([f"printf '%s\\n' {words}" for words in lines])
-    assert len(said) == 1 and said[0].startswith("root:")
-    return said[0].removeprefix("root:").removesuffix("\n")
+    texts = "\n".join(texts_of(plan).values())
+    if lines := re.findall(r"^printf '%s\\n' (.*) \| pw usermod root -H 0$", texts, re.MULTILINE):
+        (said,) = set(said_by_shell([f"printf %s {words}" for words in lines]))
+        return said
+    lines = re.findall(r"^printf '%s\\n' (.*) \| .*\bchpasswd -e$", texts, re.MULTILINE)
+    (said,) = set(said_by_shell([f"printf '%s\\n' {words}" for words in lines]))
+    assert said.startswith("root:")
+    return said.removeprefix("root:").removesuffix("\n")
 
 
 @cases
 def test_plain_values_are_not_refused(case: Case) -> None:
     """Else the other tests would be content with planners that refuse everything."""
-    plan = case.plan(password="plain", kernelparam="quiet", access={"public_key": "ssh-rsa AAAA plain"})
+    plan = case.plan(password="plain", kernelparam="quiet=1", access={"public_key": "ssh-rsa AAAA plain"})
     assert password_in(plan, case)
 
 
@@ -364,7 +387,7 @@ def test_kernel_parameters_arrive_word_for_word(case: Case, parameters: str) -> 
 
 PRELUDE = "\n".join(
     f"{name}() {{ printf '%s\\n' \"$@\"; }}"
-    for name in ("env", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm", "urpmi")
+    for name in ("apk", "env", "pacman", "yum", "dnf", "dnf5", "zypper", "up2date", "rpm", "urpmi")
 )
 managers = pytest.mark.parametrize("manager", sorted(MANAGERS))
 ASKED = st.lists(
@@ -398,7 +421,7 @@ def test_packages_and_their_arguments_arrive_word_for_word(manager: str, asked: 
         assert words[-1] == name and has_in_a_row(words, shlex.split(package.arguments or ""))
 
 
-SIGNED_ALONE = ("up2date", "apt-ring", "apt-parts", "urpmi-old")
+SIGNED_ALONE = ("up2date", "apt-ring", "apt-parts", "apk", "urpmi-old")
 """Those that take no unsigned repository beside signed ones."""
 
 
@@ -435,6 +458,12 @@ def test_a_repositorys_url_arrives(manager: str, ends: list[str], tmp_path_facto
     elif manager.startswith("apt"):
         read = read_by_apt(files, manager, tmp_path_factory.mktemp("apt"))
         assert read == [unquote_to_bytes(url).rstrip(b"/") for url in wanted]
+    elif manager == "apk":
+        assert [text.removesuffix("\n") for text in files] == wanted
+    elif manager == "pacman":
+        assert [re.findall(r"^Server = (.*)$", text, re.MULTILINE) for text in files] == [[url] for url in wanted]
+    elif manager == "pkg":
+        assert [json.loads(text)["r"]["url"] for text in files] == wanted
     elif manager != "rpm":
         assert [read_section(text)["baseurl"] for text in files] == wanted
 

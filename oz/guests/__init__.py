@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from oz.errors import UnsupportedError
 from oz.guests.base import Alias, Guest, Release
 from oz.guests.releases import ALIASES, RELEASES
+from oz.guests.releases import REFUSED as REFUSED
 from oz.model import Identity, Medium, OsinfoSystem, Tdl
 
 log = logging.getLogger("oz")
@@ -62,6 +63,7 @@ def releases_of(names: Sequence[str]) -> tuple[ReleaseRow, ...]:
     rows = all_releases()
     known = {row: {name.lower() for name in (row.distro, *row.aliases)} for row in rows}
     for name in names:
+        _check_refused(name)
         if not any(name.lower() in those for those in known.values()):
             every = sorted({one for row in rows for one in (row.distro, *row.aliases)})
             raise UnsupportedError(f"there is no guest {name!r}", hint=_nearest(name, every))
@@ -79,6 +81,7 @@ def guest_for(tdl: Tdl) -> Guest:
     version = _full_version(tdl.version, alias.major)
     releases = [release for release in RELEASES if release.distro == alias.distro]
     if not releases:
+        _check_refused(tdl.distro, f"{tdl.where('os/name')}: ")
         names = sorted({release.distro for release in RELEASES} | set(ALIASES))
         raise UnsupportedError(
             f"{tdl.where('os/name')}: there is no guest {tdl.distro!r}", hint=_nearest(tdl.distro, names)
@@ -204,6 +207,8 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
     if of_major := [release for release in releases if _is_below(release.version, version)]:
         return of_major[-1]
     numbered = [release for release in releases if re.fullmatch(r"\d+(\.\d+)*", release.version)]
+    if not numbered:
+        return None
     wanted = _numbers(version)
     # of the major version's own line, where that goes on beside newer ones
     line = [release for release in numbered if release.is_growing and _numbers(release.version)[0] == wanted[0]]
@@ -225,6 +230,12 @@ def _find(tdl: Tdl, version: str, releases: list[Release]) -> Release | None:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
+
+
+def _check_refused(name: str, where: str = "") -> None:
+    for refused, reason in REFUSED.items():
+        if name.lower() == refused.lower():
+            raise UnsupportedError(f"{where}{refused} cannot be installed unattended: {reason}")
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -206,7 +206,7 @@ class Guest(ABC):
         }
 
     def render_answer(
-        self, template: str, settings: Settings, variables: Mapping[str, Any], word: str, hint: str
+        self, template: str, settings: Settings, variables: Mapping[str, Any], word: str = "", hint: str | None = None
     ) -> str:
         """The template of oz/templates filled in; or the user's answer file, which must have `word`, what reports the
         end, or is a UsageError with the hint."""

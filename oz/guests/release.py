@@ -45,7 +45,8 @@ class SystemFacts:
     """What differs between installed Unix-like systems, whatever installed them."""
 
     package_manager: str
-    init: Literal["sysv", "upstart", "systemd"]
+    init: Literal["sysv", "upstart", "systemd", "openrc", "rc"]
+    """rc: FreeBSD's, whose system has no /proc, no machine-id of systemd's and no chpasswd."""
     makes_host_keys_at_boot: bool
     """sshd's own start makes the host keys that are missing: a sealed image needs no help."""
     can_make_missing_host_keys: bool

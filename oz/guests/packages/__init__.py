@@ -1,10 +1,13 @@
 """Package managers, a row each: how to add a repository, install packages, list what is installed, read that list."""
 
-from oz.guests.packages import apt, rpm, up2date, urpmi, yum, zypper
+from oz.guests.packages import apk, apt, pacman, pkg, rpm, up2date, urpmi, yum, zypper
 from oz.guests.packages.manager import PackageManager
 
 MANAGERS: dict[str, PackageManager] = {
+    **apk.MANAGERS,
     **apt.MANAGERS,
+    **pacman.MANAGERS,
+    **pkg.MANAGERS,
     **rpm.MANAGERS,
     **up2date.MANAGERS,
     **urpmi.MANAGERS,

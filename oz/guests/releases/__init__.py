@@ -5,7 +5,19 @@ source are this table's own choice.
 """
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases import debian, fedora, mandriva, redhat, subiquity, suse, ubuntu, windows
+from oz.guests.releases import (
+    alpine,
+    arch,
+    debian,
+    fedora,
+    freebsd,
+    mandriva,
+    redhat,
+    subiquity,
+    suse,
+    ubuntu,
+    windows,
+)
 
 RELEASES: tuple[Release, ...] = (
     *debian.RELEASES,
@@ -15,9 +27,21 @@ RELEASES: tuple[Release, ...] = (
     *fedora.RELEASES,
     *suse.RELEASES,
     *mandriva.RELEASES,
+    *alpine.RELEASES,
+    *arch.RELEASES,
+    *freebsd.RELEASES,
     *windows.RELEASES,
 )
 """Oldest first within a distribution."""
+
+REFUSED: dict[str, str] = {
+    # install.sub: /auto_install.conf in the ramdisk that is part of the kernel bsd.rd, or what DHCP names after a boot
+    # from the network; else it asks on the console. autoinstall(8).
+    "OpenBSD": "its CD takes no answer file: autoinstall has it from a network that it was booted by, or in its kernel",
+    # sysinst(8); its defaults cannot be given to it either.
+    "NetBSD": "its installer, sysinst, has no answer file and asks on the console",
+}
+"""Systems that cannot be installed without somebody, or a program, at their console, and why."""
 
 ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES, **mandriva.ALIASES}
 """Other names a template may use."""

@@ -1,3 +1,7 @@
+{% if system.init == "rc" %}
+# rc.d/hostid and rc.d/random make them anew.
+rm -f /etc/hostid /etc/machine-id /var/db/entropy/* /entropy /boot/entropy /var/db/dhclient.leases*
+{% endif %}
 rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/random-seed /var/lib/misc/random-seed
 rm -f /var/run/random-seed /boot/loader/random-seed /boot/efi/loader/random-seed /var/lib/systemd/credential.secret
 rm -f /etc/udev/rules.d/70-persistent-net.rules

@@ -5,7 +5,9 @@ set -e
 {% include "scripts/host-keys-at-boot.sh" %}
 {% endif %}
 rm -f /etc/ssh/ssh_host_*key*
+{% if system.init != "rc" %}
 if [ -e /etc/machine-id ]; then : >/etc/machine-id; fi
+{% endif %}
 rm -f /var/lib/dbus/machine-id
 {% include "scripts/forget-traces.sh" %}
 # What installers leave: answer files with the hash of the password, and logs of what they read there.

@@ -1,0 +1,88 @@
+"""FreeBSD's releases."""
+
+from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.freebsd import FreeBsd, FreeBsdFacts
+from oz.guests.timeline import timeline
+from oz.units import GIB, MIB
+
+# Last days: osinfo-db; from 13.4 on the project's list of supported releases, from memory.
+_FREEBSD = {
+    "10.1": "2016-12-31", "10.2": "2016-12-31", "10.3": "2018-04-30", "10.4": "2018-10-31",
+    "11.0": "2017-11-30", "11.1": "2018-09-30", "11.2": "2019-10-31", "11.3": "2020-09-30", "11.4": "2021-09-30",
+    "12.0": "2020-02-29", "12.1": "2021-01-31", "12.2": "2022-03-31", "12.3": "2023-03-31", "12.4": "2023-12-31",
+    "13.0": "2022-08-31", "13.1": "2023-07-31", "13.2": "2024-06-30", "13.3": "2024-12-31", "13.4": "2025-06-30",
+    "13.5": "2026-04-30",
+    "14.0": "2024-09-30", "14.1": "2025-03-31", "14.2": "2025-09-30", "14.3": "2026-06-30", "14.4": "2026-12-31",
+    "15.0": "2026-09-30", "15.1": "2027-03-31",
+}  # fmt: skip
+
+_SYSTEM = timeline(
+    tuple(_FREEBSD),
+    # OpenSSH 7.2, with rsa-sha2 signatures (RFC 8332), is in the release notes of 10.3.
+    {"10.3": dict(has_legacy_ssh=False)},
+    start=dict(
+        package_manager="pkg",
+        init="rc",
+        # rc.d/sshd, sshd_keygen.
+        makes_host_keys_at_boot=True,
+        # OpenSSH 5.9 brought it; 10.1 has 6.6.
+        can_make_missing_host_keys=True,
+        host_key_types=("rsa", "ecdsa", "ed25519"),
+        has_legacy_ssh=True,
+        # crypt(3) knows it since 8.3, login.conf has it as the default since 10.0.
+        password_schemes=("sha512",),
+        boot_limit_s=300.0,
+    ),
+)
+
+_HARDWARE = timeline(
+    tuple(_FREEBSD),
+    {
+        # One CD for both since 11.0 (release/amd64/mkisoimages.sh); before it there was another one for UEFI.
+        "11.0": dict(efi_architectures=("x86_64",)),
+        # virtio 1.0 came with 13.0 (release notes), and arm64's CDs (release/arm64/mkisoimages.sh), from memory; q35's
+        # own virtio devices are of that kind.
+        "13.0": dict(machine_type="q35", efi_architectures=("x86_64", "aarch64")),
+    },
+    start=dict(
+        # virtio drivers are in GENERIC since 10.0 (release notes); osinfo-db claims them and e1000.
+        disk_bus="virtio",
+        disk_buses=("virtio", "ide", "sata", "scsi"),
+        nic_model="virtio",
+        nic_models=("virtio", "e1000", "rtl8139", "pcnet"),
+        machine_type="pc",
+        # ZFS on it asks for more than UFS, which lives in a quarter.
+        memory_bytes=1024 * MIB,
+    ),
+)
+
+_ARCHES = timeline(
+    tuple(_FREEBSD),
+    {
+        "13.0": dict(aarch64=("iso",)),
+        # Release notes of 15.0: no more 32-bit platforms but armv7.
+        "15.0": dict(i386=()),
+    },
+    start=dict(i386=("iso",), x86_64=("iso",), aarch64=()),
+)
+
+RELEASES: tuple[Release, ...] = tuple(
+    Release(
+        distro="FreeBSD",
+        version=version,
+        codename="",
+        planner=FreeBsd,
+        install_types={arch: types for arch, types in _ARCHES[version].items() if types},
+        end_of_life=end_of_life,
+        facts=FreeBsdFacts(
+            system=SystemFacts(**_SYSTEM[version]),
+            hardware=HardwareFacts(**_HARDWARE[version]),
+            filesystems=("ufs", "zfs"),
+            # base.txz and kernel.txz take 1 to 2 GiB, from memory.
+            disk_bytes_min=4 * GIB,
+            limit_s=3600.0,
+            inactivity_s=600.0,
+        ),
+    )
+    for version, end_of_life in _FREEBSD.items()
+)
