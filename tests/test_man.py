@@ -16,7 +16,7 @@ from oz import arguments, config, errors, tdl
 PARSERS = {name: make() for name, make in arguments.PARSERS.items()}
 PAGES = sorted(path.stem for path in (ROOT / "docs/man").glob("*.[0-9].md"))
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES", "SEE ALSO"]
-PLAIN = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "160", "MANROFFOPT": "", "MANOPT": ""}
+PLAIN = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "160", "MANROFFOPT": "-rHY=0", "MANOPT": ""}
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def convert(markdown: str, depth: int = 0) -> Iterator[str]:
             yield f".SH {prose(heading[2].upper())}" if is_section else f".SS {prose(heading[2])}"
             yield from convert("\n".join(lines[1:]), depth)
         elif lines[0].startswith("|"):
-            yield from _table([re.split(r" *(?<!\\)\| *", line.strip("| ")) for line in lines])
+            yield from _table([_cells(line) for line in lines])
         elif lines[0].startswith("    "):
             yield from (".PP", ".RS 4", ".EX", *(_line(code(line[4:])) for line in lines), ".EE", ".RE")
         elif re.fullmatch(r"{\w+}", block):
@@ -97,6 +97,10 @@ def convert(markdown: str, depth: int = 0) -> Iterator[str]:
             yield from (*convert(text, depth), *convert("    " + rest, depth))
         else:
             yield from (".PP", *_sentences(" ".join(lines)))
+
+
+def _cells(row: str) -> list[str]:
+    return re.split(r" *(?<!\\)\| *", row.strip("| "))
 
 
 def _table(rows: list[list[str]]) -> Iterator[str]:
@@ -144,13 +148,28 @@ def code(text: str) -> str:
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    expand = parser._get_formatter()._expand_help
+    """Names and values as the parser has them; the words are those of docs/options.md, where it has some."""
+    expand, words = parser._get_formatter()._expand_help, _words(parser.prog)
     for group in parser._action_groups:
         if not group._group_actions:
             continue
         yield f".SS {(group.title or '').removeprefix('positional ').capitalize()}"
         for action in group._group_actions:
-            yield from (".TP", _head(action), *_sentences(_claim(expand(action))))
+            said = [words[name] for name in action.option_strings if name in words]
+            yield from (".TP", _head(action), *_sentences(_claim(said[0] if said else expand(action))))
+
+
+def _words(program: str) -> dict[str, str]:
+    """By option, what the chapters for all programs and for this one say of it."""
+    common, *chapters = re.split(r"^## ", (ROOT / "docs/options.md").read_text(), flags=re.MULTILINE)
+    own = next(chapter for chapter in chapters if program in chapter.partition("\n")[0])
+    found: dict[str, str] = {}
+    for names, words in (_cells(line) for line in (common + own).splitlines() if line.startswith("| `")):
+        only = re.match(r"(oz-[a-z-]+): ", words)
+        if (not only or only[1] == program) and not words.endswith("as above"):
+            words = words.removeprefix(only[0]) if only else words
+            found |= dict.fromkeys(re.findall(r"`(--?[a-z][a-z-]*)", names), words)
+    return found
 
 
 def _head(action: argparse.Action) -> str:
