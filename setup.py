@@ -49,6 +49,15 @@ setup(
         "libpass>=1.9",
     ],
     extras_require={
+        # Reads the disks of failed installations. AGPL, so nobody gets it unasked; each part is of its own version.
+        "offline": [
+            "dissect.target>=3.20",
+            "dissect.extfs",
+            "dissect.xfs",
+            "dissect.btrfs",
+            "dissect.fat",
+            "dissect.ntfs",
+        ],
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
             "pytest>=8",
@@ -56,6 +65,7 @@ setup(
             "pytest-xdist",
             "hypothesis",
             "pyftpdlib>=2",
+            "oz[offline]",
             # reads kickstart files as the installers do
             "pykickstart>=3.60",
             # read and judge autoinstall files and Agama's profiles

@@ -1,7 +1,8 @@
 """What a build leaves of itself beside its image: the report if it succeeded, all there is to know if it failed.
 
 NAME.oz/report.html report.json     of the last build that succeeded
-NAME.oz/failure/                    of the last one if it failed: report, logs, screens, domain XML, QEMU's log, plan
+NAME.oz/failure/                    of the last one if it failed: report, logs, also those of the target, screens,
+                                        domain XML, QEMU's log, plan
 """
 
 import datetime
@@ -22,7 +23,7 @@ from oz.build import Build, make_directory
 from oz.domain import domain_xml
 from oz.errors import GuestError, HostError, InstallError, OzError
 from oz.handoff import qemu_command
-from oz.host import disk
+from oz.host import disk, offline
 from oz.model import Manifest
 from oz.progress import note
 from oz.redaction import redact
@@ -109,6 +110,9 @@ def _gather(build: Build, command: list[str], error: OzError) -> tuple[Path, Pat
     for place in (build.work / "oz" / "logs", build.work, *_emulator_logs(build)):
         for name, text in report.read_logs(place).items():
             write(made / "logs" / name, text)
+    target = build.work / "disk"
+    for name, data in offline.read_files(target, build.guest.log_places).items() if target.exists() else ():
+        write(made / "target" / name.strip("/").replace("/", "_"), data.decode("utf-8", "replace"))
     for number, frame in enumerate(build.recording.frames, 1):
         make_directory(made / "screens")
         picture = made / "screens" / f"{number:02}-after-{frame.at_s:.0f}s.png"

@@ -347,6 +347,7 @@ def _settle(
         disk_path=getattr(args, "disk", None),
         xml_path=getattr(args, "xmlfile", None),
         keep_failed=getattr(args, "keep_failed", False),
+        is_attended=sys.stdin.isatty(),
         ssh_key=getattr(args, "ssh_key", None),
     )
     return options, settle(config, tdl, options, probe=probe)

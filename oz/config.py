@@ -27,6 +27,8 @@ class Config:
     screenshot_dir: Path
     sshprivkey: Path | None
     """None: a fresh key pair for each image."""
+    virtio_win: Path | None
+    """A CD with virtio drivers for systems that bring none."""
     uri: str
     """libvirt's connection URI, or "auto" for the embedded driver."""
     type: str
@@ -148,6 +150,7 @@ SETTINGS = (
     Setting(section="paths", key="screenshot_dir", field="screenshot_dir", kind=_PATH,
             default="{data_dir}/screenshots"),
     Setting(section="paths", key="sshprivkey", field="sshprivkey", kind=_PATH),
+    Setting(section="paths", key="virtio_win", field="virtio_win", kind=_PATH),
     Setting(section="libvirt", key="uri", field="uri", kind=_URI, default="auto"),
     Setting(section="libvirt", key="type", field="type", kind=_one_of("auto", "kvm", "qemu"), default="auto"),
     Setting(section="libvirt", key="bridge_name", field="bridge_name", kind=_BRIDGE),

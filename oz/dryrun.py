@@ -160,6 +160,8 @@ def _dry_cdroms(tdl: Tdl, plan: InstallPlan, work: Path) -> tuple[Drive, ...]:
         drives.append(Drive(path=_local_medium(tdl) or work / "medium.iso"))
     if plan.seed:
         drives.append(Drive(path=work / "seed.iso"))
+    if plan.drivers:
+        drives.append(Drive(path=plan.drivers))
     return tuple(drives)
 
 

@@ -6,9 +6,11 @@ Everything is made in a private work directory and takes its final names in one 
 """
 
 import os
+import select
+import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,8 @@ from oz.units import GIB, format_size
 
 StopAfter = Literal["media", "disk", "install"]
 
+_KEY_PRESS_S = 0.5
+"""How often somebody's Enter is looked for."""
 JEOS_BYTES = 2 * GIB
 """What a minimal system takes on the disk at most, with its installer's temporary files: asked of the host
 before anything starts. Debian 13 was measured at 1.1 GiB."""
@@ -117,6 +121,8 @@ def _foresee(build: Build, stop_after: StopAfter | None) -> None:
     tdl, guest = replace(build.tdl, rootpw=None), build.guest
     medium = guest.documented_medium(tdl) if tdl.install_type == "iso" else None
     plan = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
+    if plan.drivers and not os.access(plan.drivers, os.R_OK):
+        raise HostError(f"{plan.drivers}: missing or not readable", hint="see virtio_win in oz.cfg")
     disk.check_tools()
     if stop_after in (None, "install"):
         build.hypervisor().check_hardware(plan.hardware, build.settings.domain_type)
@@ -217,6 +223,7 @@ def _run_installer(
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
         with step(words), _watching(booting, phase, build) as domain:
             start_s = RealClock().monotonic()
+            waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
             lines += waiting.wait_boot(
                 domain,
                 reboots=boot.reboots,
@@ -287,9 +294,24 @@ def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
             if build.options.keep_failed
             else "the screenshot may tell; with --keep-failed, all logs and the disk are kept"
         )
+        if build.options.keep_failed and build.options.is_attended:
+            _show_failed(domain, machine, error)
         raise
     finally:
         domain.destroy()
+
+
+def _show_failed(domain: Domain, machine: Machine, error: InstallError) -> None:
+    """Let the guest go on until Enter or Ctrl-C is pressed, or until it ends by itself."""
+    note(error.message)
+    screen = f"vncviewer {machine.vnc_socket} shows it; " if machine.vnc_socket and machine.vnc_socket.exists() else ""
+    note(f"it has failed, and is left running: {screen}press Enter to end it")
+    with suppress(KeyboardInterrupt):
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            event = domain.next_event(_KEY_PRESS_S)
+            if event and event.kind in waiting.ENDS:
+                return
+        sys.stdin.readline()
 
 
 def _publish(machine: Machine, access: Access, names: Names, build: Build, seconds: float) -> Installed:

@@ -20,17 +20,18 @@ USER_NETWORK_HOST = "10.0.2.2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootFiles:
-    """What the installer boots from and reads: a medium, edited or as it is, a kernel and an initrd, a floppy, and
-    a second CD."""
+    """What the installer boots from and reads: a medium, edited or as it is, a kernel and an initrd, a floppy, a
+    second CD, and one with drivers."""
 
     medium: Drive | None = None
     kernel: Kernel | None = None
     floppy: Drive | None = None
     seed: Drive | None = None
+    drivers: Drive | None = None
 
     @property
     def cdroms(self) -> tuple[Drive, ...]:
-        return tuple(drive for drive in (self.medium, self.seed) if drive)
+        return tuple(drive for drive in (self.medium, self.seed, self.drivers) if drive)
 
 
 def fetch_media(media: MediaPlan, build: Build) -> Mapping[str, Path]:
@@ -93,6 +94,7 @@ def remaster(
         kernel=_plan_kernel(plan, files, build.work) if plan.command_line is not None else None,
         floppy=_make_floppy(plan.floppy, medium, files, build.work) if plan.floppy else None,
         seed=_make_seed(plan.seed, build.work) if plan.seed else None,
+        drivers=Drive(path=plan.drivers) if plan.drivers else None,
     )
 
 

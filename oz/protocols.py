@@ -72,6 +72,9 @@ class Domain(Protocol):
 
         Raises GuestError if the guest gets no address in time, or ends before; HostError."""
 
+    def press_enter(self) -> None:
+        """Press the key and let it go. Harmless when nobody is there any more."""
+
     def request_power_off(self) -> None:
         """Press the power button."""
 

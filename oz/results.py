@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from oz.errors import HostError
 from oz.process import write_result
+from oz.progress import printable
 from oz.proofs import best
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _of_release(row: "ReleaseRow", proved: Sequence["Proof"]) -> list["Proof"]:
 
 
 def finding_text(finding: "Finding") -> str:
-    """One line: what the medium is, how sure that is, and by whom; else what was found on it."""
+    """One line: what the medium is, how sure that is, by whom, and which editions it has; else what was found on it."""
     from oz.inspection import describe
 
     medium, path = finding.medium, finding.path
@@ -146,7 +147,9 @@ def finding_text(finding: "Finding") -> str:
         "disputed": f"by Oz's table; osinfo-db says {' or '.join(systems)}",
     }[finding.verdict]
     sure = "sure" if finding.is_sure else "not sure"
-    return f"{path}: {' or '.join(named or systems)}, {sure}: {by}"
+    editions = ", ".join(f"{one.index} {one.name} ({one.edition_id})" for one in medium.editions)
+    holds = f"; editions: {printable(editions)}" if editions else ""
+    return f"{path}: {' or '.join(named or systems)}, {sure}: {by}{holds}"
 
 
 def _osinfo_words(system: "OsinfoSystem") -> str:
@@ -169,6 +172,7 @@ def finding_record(finding: "Finding") -> dict[str, Any]:
             "publisher_id": medium.publisher_id,
             "application_id": medium.application_id,
             "volume_size_bytes": medium.volume_size_bytes,
+            "editions": [asdict(edition) for edition in medium.editions],
         },
         "error": finding.error.message if finding.error else None,
     }

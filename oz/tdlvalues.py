@@ -340,6 +340,7 @@ ARCH = _one_of(
 )  # fmt: skip
 KERNEL_PARAMETERS = Kind(expected="one line of kernel parameters", check=_any, may_be_empty=True)
 PASSWORD = Kind(expected="a password of one line, or no <rootpw> for a random one", check=_any, is_secret=True)
+EDITION = Kind(expected="an edition's name, number or identifier", check=_matching(r".{1,100}", "is too long"))
 LICENCE_KEY = Kind(expected="a licence key of one line", check=_any, is_secret=True)
 INSTALL_TYPE = _one_of("iso", "url")
 TREE_URL = Kind(

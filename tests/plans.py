@@ -89,10 +89,15 @@ def plan_texts(plan: InstallPlan) -> dict[str, str]:
         if content.decode() != plan.answer:
             files[path.lstrip("/").replace("/", "_")] = content.decode()
     rest = [f"command line: {plan.command_line}"] if plan.command_line else []
-    rest += [f"boot: {boot.device}, reboots {boot.reboots}, ends with {boot.ends}" for boot in plan.boots]
+    rest += [
+        f"boot: {boot.device}, reboots {boot.reboots}, ends with {boot.ends}"
+        + (f", Enter for {boot.enter_s} s" if boot.enter_s else "")
+        for boot in plan.boots
+    ]
     rest += [f"initrd format: {plan.initrd_format}"] if plan.initrd_format != "cpio" else []
     rest += [f"floppy: {plan.floppy.base}"] if plan.floppy else []
     rest += [f"seed: {plan.seed.label}"] if plan.seed else []
+    rest += [f"drivers: {plan.drivers}"] if plan.drivers else []
     rest += ["partition table: empty"] if plan.has_partition_table else []
     rest += [f"{name}: {value}" for name, value in dataclasses.asdict(plan.hardware).items() if value]
     rest += [f"limit_s: {plan.limit_s}", f"inactivity_s: {plan.inactivity_s}"]

@@ -43,6 +43,7 @@ class ScriptedDomain:
     ) -> None:
         self.name = name
         self.is_destroyed = False
+        self.pressed_at_s: list[float] = []
         self._clock = clock
         self._start = clock.now
         self._script = list(script)
@@ -82,6 +83,9 @@ class ScriptedDomain:
 
     def ssh_address(self, timeout_s: float) -> tuple[str, int]:
         return self._address
+
+    def press_enter(self) -> None:
+        self.pressed_at_s.append(self._clock.now - self._start)
 
     def request_power_off(self) -> None:
         now = self._clock.now - self._start

@@ -62,6 +62,7 @@ def test_defaults_of_root() -> None:
         data_dir=Path("/var/lib/oz"),
         screenshot_dir=Path("/var/lib/oz/screenshots"),
         sshprivkey=None,
+        virtio_win=None,
         uri="auto",
         type="auto",
         bridge_name=None,
@@ -125,6 +126,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     found = read(
         tmp_path,
         "\ufeff; a comment\n[paths]\noutput_dir = ~/images%d\ndata_dir: /srv/oz\nsshprivkey = ~/.ssh/id\n"
+        "virtio_win = /srv/virtio-win.iso\n"
         "[libvirt]\nURI = qemu+ssh://host/session\ntype=qemu\nnetwork_name = default\ncpus = 4\nmemory = 512\n"
         "image_type = qcow2\nrng_model = builtin\nrng_device = /dev/hwrng\nrng_rate_bytes = 1024\n"
         "rng_rate_period = 1000\n[cache]\noriginal_media = No\nmodified_media = TRUE\njeos = yes\n"
@@ -138,6 +140,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         data_dir=Path("/srv/oz"),
         screenshot_dir=Path("/srv/oz/screenshots"),
         sshprivkey=HOME / ".ssh/id",
+        virtio_win=Path("/srv/virtio-win.iso"),
         uri="qemu+ssh://host/session",
         type="qemu",
         bridge_name=None,

@@ -266,7 +266,8 @@ def test_every_release_can_be_planned_without_its_medium(config: Path, tmp_path:
     settled = load_config(config, is_root=False, home=tmp_path)
     for row in all_releases():
         kind = row.install_types[-1]
-        tdl = sample_tdl(row.version, row.arches[0], kind, distro=row.distro, key="11111-22222-33333-44444-55555")
+        key, disk_bytes = "11111-22222-33333-44444-55555", 64 * 1024**3
+        tdl = sample_tdl(row.version, row.arches[0], kind, distro=row.distro, key=key, disk_bytes=disk_bytes)
         made = dryrun.write_plan(tmp_path / row.distro / row.version, tdl, guest_for(tdl), settled, Settings())
         assert {"plan.json", "customize.sh", "domain-1.xml"} < {path.name for path in made}, (row, made)
 

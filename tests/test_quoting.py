@@ -140,6 +140,13 @@ def read_autoinstall(text: str, case: "Case") -> Read:
     return Read(password=None, scripts=tuple(commands))
 
 
+def read_unattend(text: str, case: "Case") -> Read:
+    root = etree.fromstring(text.encode())
+    passwords = {node.text or "" for node in root.iterfind(".//{*}Value") if "assword" in str(node.getparent().tag)}  # type: ignore[union-attr]
+    assert len(passwords) == 1
+    return Read(password=passwords.pop(), values=tuple(root.itertext()))
+
+
 JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "preseed.cfg": read_preseed,
     "ks.cfg": read_kickstart,
@@ -149,6 +156,7 @@ JUDGES: dict[str, Callable[[str, "Case"], Read]] = {
     "winnt.sif": read_winnt,
     "user-data": read_autoinstall,
     "autoinstall.yaml": read_autoinstall,
+    "autounattend.xml": read_unattend,
 }
 """By the name of the answer file in lower case."""
 
@@ -166,7 +174,8 @@ class Case:
         return f"{self.release.planner.__name__}-{self.release.distro}-{self.release.version}-{self.install_type}"
 
     def tdl(self, **changes: Any) -> Tdl:
-        given = {"distro": self.release.distro, "key": "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", **changes}
+        key = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
+        given = {"distro": self.release.distro, "key": key, "disk_bytes": 64 * 1024**3, **changes}
         return sample_tdl(self.release.version, self.arch, self.install_type, **given)
 
     def plan(self, *, access: dict[str, str] | None = None, password: str | None = None, **changes: Any) -> InstallPlan:

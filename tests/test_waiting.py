@@ -7,7 +7,7 @@ import pytest
 from scripted import FakeClock, LiveDomain, ScriptedDomain
 
 from oz.errors import GuestError, HostError, InstallError, NotReadyError
-from oz.host.waiting import EndWatch, describe_event, wait_boot, wait_off, wait_ssh
+from oz.host.waiting import EndWatch, describe_event, press_enter, wait_boot, wait_off, wait_ssh
 from oz.protocols import Domain, DomainEvent, Ran, Shell
 
 OFF = DomainEvent(kind="power-off")
@@ -45,6 +45,16 @@ def test_markers_come_back_in_order_and_are_told_at_once() -> None:
     lines = wait_boot(domain, reboots=0, limit_s=100, inactivity_s=99, clock=clock, on_marker=tell)
     assert lines == ("a", "b")
     assert told == [("a", 1003), ("b", 1050)]
+
+
+def test_enter_is_pressed_every_second_and_nothing_is_missed_meanwhile() -> None:
+    clock = FakeClock()
+    domain = ScriptedDomain(clock, [(2, marker("a")), (60, OFF)])
+    press_enter(domain, for_s=3, clock=clock)
+    assert domain.pressed_at_s == [0, 1, 2]
+    assert wait_boot(domain, reboots=0, limit_s=100, inactivity_s=99, clock=clock) == ("a",)
+    press_enter(domain, for_s=0, clock=clock)
+    assert domain.pressed_at_s == [0, 1, 2]
 
 
 def test_as_many_reboots_as_expected_are_fine() -> None:

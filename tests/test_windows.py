@@ -24,6 +24,7 @@ from oz.units import GIB, TIB
 VERSIONS = ("2000", "XP", "2003", "2003R2")
 KEY = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
 CONTENT = Content(data=b"x")
+SAMPLES = [sample for sample in samples("Windows") if sample[0] in VERSIONS]
 
 
 def windows(version: str = "XP", arch: str = "i386", **changes: Any) -> Tdl:
@@ -54,6 +55,7 @@ def test_a_plan_is_the_one_that_was_read_and_kept(version: str, request: pytest.
 
 def test_goldens_stand_only_where_the_output_changes() -> None:
     kept = {path.name for path in GOLDEN.iterdir() if path.name.startswith("windows-")}
+    kept -= {name for name in kept if name.split("-")[1] not in VERSIONS}
     assert kept == {f"windows-{version}-i386-iso" for version in plan_changes()}
     assert plan_changes() == ["2000", "XP", "2003"]
 
@@ -64,7 +66,7 @@ def test_64_bits_differ_in_the_machine_alone(version: str) -> None:
     assert wide == {**narrow, "plan": narrow["plan"].replace("arch: i386", "arch: x86_64")}
 
 
-@pytest.mark.parametrize(("version", "arch", "install_type", "firmware"), list(samples("Windows")))
+@pytest.mark.parametrize(("version", "arch", "install_type", "firmware"), SAMPLES)
 def test_a_documented_medium_is_accepted_and_planned(version: str, arch: str, install_type: str, firmware: str) -> None:
     tdl = windows(version, arch)
     guest = guest_for(tdl)
@@ -96,17 +98,17 @@ def test_hardware_that_the_cd_has_no_driver_for_is_refused() -> None:
 
 def test_every_release_says_what_it_can_do() -> None:
     rows = {row.version: row for row in all_releases() if row.distro == "Windows"}
-    assert tuple(rows) == VERSIONS
+    assert tuple(rows)[: len(VERSIONS)] == VERSIONS
     assert all(row.phases == ("install",) and row.install_types == ("iso",) for row in rows.values())
     assert rows["2000"].arches == ("i386",) and rows["2003"].arches == ("i386", "x86_64")
 
 
-@pytest.mark.parametrize("version", ["Vista", "7", "8.1", "10", "11", "2008", "2012", "2025", "NT", "1998"])
-def test_a_later_windows_is_not_planned_like_2003(version: str) -> None:
+@pytest.mark.parametrize("version", ["NT", "1998", "12", "2030"])
+def test_another_windows_is_not_planned_like_one_of_these(version: str) -> None:
     with pytest.raises(
         UnsupportedError,
         match=rf"sample\.tdl:4: there is no guest Windows '{re.escape(version)}'(.|\n)*"
-        r"after 2003 has another installer, which reads no winnt\.sif; the nearest names are Windows ",
+        r"a later Windows takes is not known; the nearest names are Windows ",
     ):
         guest_for(windows(version))
 

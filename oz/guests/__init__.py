@@ -102,6 +102,10 @@ def guest_for(tdl: Tdl) -> Guest:
             f"{tdl.where('os/install')}: {title} on {tdl.arch} cannot be installed by {tdl.install_type}",
             hint=f"it can be by {', '.join(types)}",
         )
+    if tdl.edition is not None and not release.planner.has_editions:
+        raise UnsupportedError(
+            f"{tdl.where('os/edition')}: a medium of {title} holds one system, with no <edition>", hint="remove it"
+        )
     return release.planner(release, version, tdl.arch)
 
 
@@ -139,13 +143,32 @@ _OSINFO_DISTROS = {
     "windows": ("win", "winnt"),
 }
 """Our names of distributions, in lower case, to osinfo-db's, where these are others."""
-_OSINFO_VERSIONS = {"win2k": "2000", "winxp": "XP", "win2k3": "2003", "win2k3r2": "2003"}
+_OSINFO_VERSIONS = {
+    "win2k": "2000",
+    "winxp": "XP",
+    "win2k3": "2003",
+    "win2k3r2": "2003",
+    "winvista": "Vista",
+    "win2k8": "2008",
+    "win7": "7",
+    "win2k8r2": "2008R2",
+    "win8": "8",
+    "win2k12": "2012",
+    "win8.1": "8.1",
+    "win2k12r2": "2012R2",
+    "win10": "10",
+    "win2k16": "2016",
+    "win2k19": "2019",
+    "win11": "11",
+    "win2k22": "2022",
+    "win2k25": "2025",
+}
 """Where osinfo-db has the kernel's version in place of the product's."""
 
 
 def _digits(version: str) -> list[str]:
     """The parts of a version that tell releases apart: "11-SP1" is what others write as 11.1."""
-    return re.findall(r"\d+|XP", version)
+    return re.findall(r"\d+|XP|Vista", version)
 
 
 def _planners() -> tuple[type[Guest], ...]:

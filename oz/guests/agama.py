@@ -48,6 +48,7 @@ class AgamaFacts:
 
 class Agama(Guest):
     facts: AgamaFacts
+    log_places = ("/var/log/agama-installation",)
     identity_files = Suse.identity_files
     medium_hint = "use Agama's, as in Leap-16.0-offline-installer, SLES-16.0-Full or agama-installer; a DVD has YaST"
 

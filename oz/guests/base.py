@@ -60,8 +60,12 @@ class Guest(ABC):
     identity_files: ClassVar[tuple[str, ...]] = ()
     """Files of a medium that tell what is on it."""
     medium_hint: ClassVar[str] = "use the first CD or DVD"
+    log_places: ClassVar[tuple[str, ...]] = ()
+    """Files and directories of the target in which its installer leaves logs."""
     is_on_live_media: ClassVar[bool] = False
     """The installer is a program of a live system."""
+    has_editions: ClassVar[bool] = False
+    """A medium holds several systems, of which a template may name one."""
 
     release: Release
     facts: Any

@@ -69,6 +69,7 @@ class MandrivaFacts:
 
 class Mandriva(Guest):
     facts: MandrivaFacts
+    log_places = ("/root/drakx",)
     identity_files = ("/product.id", "/i586/product.id", "/x86_64/product.id", "/VERSION")
     medium_hint = "use the DVD, or the first CD"
 

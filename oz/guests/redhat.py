@@ -38,6 +38,7 @@ _PXEBOOT = "/images/pxeboot"
 
 class RedHat(Guest):
     facts: RedHatFacts
+    log_places = ("/var/log/anaconda", "/root/install.log", "/root/install.log.syslog", "/tmp/anaconda.log")
     identity_files = IDENTITY_FILES
     medium_hint = "use the DVD, or the first CD"
 

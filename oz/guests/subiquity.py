@@ -37,6 +37,7 @@ _SEED = "/nocloud"
 
 class Subiquity(Guest):
     facts: SubiquityFacts
+    log_places = ("/var/log/installer",)
     identity_files = Ubuntu.identity_files
     medium_hint = "use the live server medium, or from 23.04 on the desktop's"
     is_on_live_media = True

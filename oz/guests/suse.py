@@ -56,6 +56,7 @@ class Slice:
 
 class Suse(Guest):
     facts: SuseFacts
+    log_places = ("/var/log/YaST2",)
     identity_files = ("/content", "/media.1/build")
     medium_hint = "use the first DVD; of SLES 15 the one called Full"
 

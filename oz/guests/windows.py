@@ -10,10 +10,11 @@ res/mbr/readme.txt, and ReactOS, isoboot.S, are made to do the same).
 """
 
 import re
+from typing import ClassVar, Literal
 
 from oz.errors import MediumError, UnsupportedError, UsageError
 from oz.guests.base import Guest, SystemFacts, refuse
-from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.partitions import EFI, PartitionFacts, plan_partitions
 from oz.guests.windowsfacts import DIRECTORIES, TAGS, VOLUMES, WindowsFacts
 from oz.model import (
     Access,
@@ -25,17 +26,16 @@ from oz.model import (
     MediaPlan,
     Medium,
     Partition,
-    PartitionPlan,
     Settings,
     Tdl,
 )
 from oz.render import quote_inf, render, render_text
 from oz.units import format_size
 
-_DONE = "OZDONE.VBS"
-_DONE_COMMAND = f"wscript.exe A:\\{_DONE}"
+DONE = "OZDONE.VBS"
+_DONE_COMMAND = f"wscript.exe A:\\{DONE}"
 _PARTITIONS = PartitionFacts(filesystems=("ntfs",), boot_filesystem="ntfs", has_lvm=False, has_biosboot=False)
-_PASSWORD_MAX = 127
+PASSWORD_MAX = 127
 """Characters (Microsoft's reference of Unattend.txt, AdminPassword)."""
 _COMPUTER_NAME_MAX = 15
 """Characters of a NetBIOS name (https://support.microsoft.com/kb/909264)."""
@@ -43,6 +43,12 @@ _COMPUTER_NAME_MAX = 15
 
 class Windows(Guest):
     facts: WindowsFacts
+    log_places: ClassVar[tuple[str, ...]] = (
+        "/WINDOWS/setuplog.txt",
+        "/WINDOWS/setuperr.log",
+        "/WINNT/setuplog.txt",
+        "/WINNT/setuperr.log",
+    )
     medium_hint = "use the CD that boots, the first"
 
     # ---------------------------------------------------------------- the installed system
@@ -87,10 +93,19 @@ class Windows(Guest):
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
         self._check_template(tdl)
+        self._check_disk(tdl, "bios")
         return self.plan_iso(tdl)
 
     def _check_template(self, tdl: Tdl) -> None:
         """Return if the installer can do all that the template asks for. Raises TdlError, UnsupportedError."""
+        self._check_key(tdl)
+        if tdl.kernelparam:
+            raise refuse(tdl, "os/kernelparam", f"the kernel of {self.title} takes no arguments", "remove it")
+        if tdl.rootpw is not None:
+            self._check_password(tdl, tdl.rootpw)
+        self.plan_customize(tdl)
+
+    def _check_key(self, tdl: Tdl) -> None:
         form = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
         if not tdl.key:
             raise refuse(
@@ -98,12 +113,6 @@ class Windows(Guest):
             )
         if not re.fullmatch(r"[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", tdl.key):
             raise refuse(tdl, "os/key", "this is not the form of a product key", f"write it as {form}")
-        if tdl.kernelparam:
-            raise refuse(tdl, "os/kernelparam", f"the kernel of {self.title} takes no arguments", "remove it")
-        if tdl.rootpw is not None:
-            self._check_password(tdl, tdl.rootpw)
-        self._check_disk(tdl)
-        self.plan_customize(tdl)
 
     def _check_password(self, tdl: Tdl, password: str) -> None:
         try:
@@ -111,15 +120,16 @@ class Windows(Guest):
         except UsageError as error:
             raise refuse(tdl, "os/rootpw", error.message, "take other characters") from error
         # "*" stands for an empty password (Unattend.txt, AdminPassword).
-        if password == "*" or len(password) > _PASSWORD_MAX:
+        if password == "*" or len(password) > PASSWORD_MAX:
             raise refuse(
-                tdl, "os/rootpw", f"a password of {self.title} has at most {_PASSWORD_MAX} characters and is not *"
+                tdl, "os/rootpw", f"a password of {self.title} has at most {PASSWORD_MAX} characters and is not *"
             )
 
-    def _check_disk(self, tdl: Tdl) -> None:
+    def _check_disk(self, tdl: Tdl, firmware: Literal["bios", "efi"]) -> None:
         facts, size = self.facts, format_size(tdl.disk_bytes)
-        plan = plan_partitions(tdl, self.title, _PARTITIONS, "bios")
-        if plan != PartitionPlan(layout="plain", partitions=(Partition(mount="/", filesystem="ntfs"),)):
+        plan = plan_partitions(tdl, self.title, _PARTITIONS, firmware)
+        mine = tuple(one for one in plan.partitions if one != EFI)
+        if plan.layout != "plain" or mine != (Partition(mount="/", filesystem="ntfs"),):
             raise UnsupportedError(
                 f"{tdl.where('partitions')}: {self.title} is installed on one partition, all of the disk",
                 hint="remove partitions",
@@ -176,11 +186,11 @@ class Windows(Guest):
             "tdl": tdl,
         }
         answer = self._answer(settings, variables)
-        done = _as_dos(render("windows/done.vbs", **variables))
+        done = as_dos(render("windows/done.vbs", answers=[r"System32\$winnt$.inf"], agent=None, **variables))
         return InstallPlan(
             answer_name="winnt.sif",
             answer=answer,
-            floppy=Floppy(base="blank", files={"WINNT.SIF": answer.encode("ascii"), _DONE: done.encode("ascii")}),
+            floppy=Floppy(base="blank", files={"WINNT.SIF": answer.encode("ascii"), DONE: done.encode("ascii")}),
             has_partition_table=self.facts.asks_about_new_disks,
             boots=(Boot(device="cdrom", reboots=self.facts.reboots),),
             hardware=hardware,
@@ -189,8 +199,8 @@ class Windows(Guest):
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
         if settings.answer is None:
-            return _as_dos(render("windows/winnt.sif", **variables))
-        answer = _as_dos(render_text(settings.answer, "answer file", **variables))
+            return as_dos(render("windows/winnt.sif", **variables))
+        answer = as_dos(render_text(settings.answer, "answer file", **variables))
         if not answer.isascii():
             raise UsageError("the answer file has letters beyond ASCII, which text-mode setup reads as others")
         if _DONE_COMMAND not in answer:
@@ -208,5 +218,5 @@ def computer_name(name: str) -> str:
     return plain if re.search("[A-Z]", plain) else "*"
 
 
-def _as_dos(text: str) -> str:
+def as_dos(text: str) -> str:
     return re.sub(r"\r?\n", "\r\n", text)

@@ -42,7 +42,7 @@ def new_access(
     private, public = _load_key(private_key_file) if private_key_file else _new_key()
     password = root_password
     if password is None:
-        password = "".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(_PASSWORD_LENGTH))
+        password = _random_password()
     return Access(
         public_key=public,
         private_key=private,
@@ -50,6 +50,14 @@ def new_access(
         password_hashes=_hash_password(password, schemes, salt=None),
         nonce=secrets.token_hex(16),
     )
+
+
+def _random_password() -> str:
+    """One with letters of both cases and a digit, as some systems demand."""
+    while True:
+        password = "".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(_PASSWORD_LENGTH))
+        if all(set(kind) & set(password) for kind in (string.ascii_lowercase, string.ascii_uppercase, string.digits)):
+            return password
 
 
 def placeholder_access(schemes: Collection[str], *, root_password: str | None = None) -> Access:

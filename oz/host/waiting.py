@@ -10,7 +10,7 @@ from oz.protocols import Clock, Counters, Domain, DomainEvent, Shell
 
 _LOOK_S = 5.0  # how often the counters are looked at
 _RETRY_S = 1.0
-_ENDS = ("power-off", "stopped", "crash")
+ENDS = ("power-off", "stopped", "crash")
 _NOTICE_S = 0.25  # how long the end of a watch may have to wait for its thread
 _CHATTER_BYTES = 4096
 """What a network may say by itself between two looks: router announcements (libslirp: every 200 to 600 s), ARP,
@@ -72,6 +72,14 @@ def wait_boot(
             )
         if watch.elapsed_s() >= limit_s:
             raise watch.failure(f"the guest had not powered itself off by its limit of {limit_s:.0f} s")
+
+
+def press_enter(domain: Domain, *, for_s: float, clock: Clock) -> None:
+    """Enter was pressed every second for so long; what happens meanwhile stays to be read."""
+    end_s = clock.monotonic() + for_s
+    while clock.monotonic() < end_s:
+        domain.press_enter()
+        clock.sleep(_RETRY_S)
 
 
 class _Watch:
@@ -150,7 +158,7 @@ def wait_ssh(domain: Domain, connect: Callable[[str, int], Shell], *, limit_s: f
         retry_at = min(clock.monotonic() + _RETRY_S, deadline)
         while (left_s := retry_at - clock.monotonic()) > 0:
             event = domain.next_event(left_s)
-            if event and event.kind in _ENDS:
+            if event and event.kind in ENDS:
                 raise GuestError(
                     f"{domain.name}: {describe_event(event)}, before it answered by ssh",
                     hint="the console log shows how far it came",
@@ -182,7 +190,7 @@ class EndWatch:
             event = self._domain.next_event(_NOTICE_S if is_new else 0)
             # A reset that nobody had read of was before the login.
             is_new = is_new or event is None
-            if event and (event.kind in _ENDS or (event.kind == "reboot" and is_new)):
+            if event and (event.kind in ENDS or (event.kind == "reboot" and is_new)):
                 self._end = event
                 self._shell.close()
                 return

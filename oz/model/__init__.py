@@ -13,6 +13,7 @@ slashes; paths on this host are pathlib.Path.
 from oz.model.machine import Drive, Hardware, Kernel, Machine
 from oz.model.media import (
     BootImage,
+    Edition,
     Fetch,
     Identity,
     MediaPlan,
@@ -51,6 +52,7 @@ __all__ = [
     "Command",
     "Content",
     "Drive",
+    "Edition",
     "Extra",
     "Fetch",
     "Floppy",

@@ -19,6 +19,24 @@ class BootImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """One system of those that an installer's image archive (WIM) holds."""
+
+    index: int
+    """Its number in the archive, from 1."""
+    name: str
+    """What its installer shows."""
+    edition_id: str
+    version: str
+    """The kernel's: "10.0.19041"; empty where it is not told."""
+    arch: str
+    """As templates write it; empty for others."""
+    is_server: bool = False
+    language: str = ""
+    """Such as "en-US": the one its files are in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
     """What was found on an install medium. Paths are absolute: Rock Ridge names, else Joliet, else ISO 9660
     in lower case without version."""
@@ -35,6 +53,8 @@ class Medium:
     paths: frozenset[str] = frozenset()
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """The files the plan asked to read."""
+    editions: tuple[Edition, ...] = ()
+    """Of its image archive, if it has one."""
 
 
 Variant = Literal["cd", "dvd", "netinst", "live", "later-disc", "other"]

@@ -36,6 +36,8 @@ class Boot:
     """Resets the installer makes by itself before the end; one more ends it as failed."""
     ends: Literal["power-off", "reset"] = "power-off"
     """How the guest ends it: installers from before ACPI can only reset the machine."""
+    enter_s: float = 0.0
+    """Enter is pressed every second for so long from the start on: for media that ask for a key before they boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,8 @@ class InstallPlan:
     """For a boot from kernel and initrd."""
     floppy: Floppy | None = None
     seed: Seed | None = None
+    drivers: Path | None = None
+    """A CD with drivers, which the installer gets as it is."""
     has_partition_table: bool = False
     """The disk gets an empty MS-DOS partition table first: the installer asks about a disk without one."""
     boots: tuple[Boot, ...]

@@ -1,6 +1,7 @@
 """What this host, oz.cfg and the options decide."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -42,6 +43,8 @@ class Settings:
     machine_type: str | None = None
     answer: str | None = None
     """A user's own answer file template, in place of ours."""
+    virtio_win: Path | None = None
+    """A CD with virtio drivers, for systems that bring none."""
     install_limit_s: float | None = None
     """An explicit limit, taken literally."""
     limit_factor: float = 1.0

@@ -104,6 +104,8 @@ class Tdl:
     extras: tuple[Extra, ...] = ()
     rootpw: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
+    edition: str | None = None
+    """Of those on the medium, where it holds several: its name, its number or its identifier."""
     kernelparam: str | None = None
     disk_bytes: int
     partition_layout: Literal["plain", "lvm"] | None = None

@@ -44,12 +44,16 @@ class Place:
         return path
 
     def start(
-        self, *arguments: str | Path, program: str = "oz-install", under: Sequence[str] = ()
+        self,
+        *arguments: str | Path,
+        program: str = "oz-install",
+        under: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """One of our programs, run by the program `under`."""
         return subprocess.Popen(
             [*under, *command(program, "-c", self.config, *arguments)],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from guest import tinycd
-from guest.place import DISK_BYTES, Place
+from guest.place import DISK_BYTES, PATIENCE_S, Place
 
 pytestmark = pytest.mark.skipif(bool(tinycd.missing_tools()), reason=f"without {tinycd.missing_tools()}")
 
@@ -129,6 +129,26 @@ def test_a_hostile_console_is_harmless_in_its_log(place: Place, cds: Path) -> No
     assert (kept / "oz/preseed.cfg").is_file()
     assert kept.stat().st_mode & 0o077 == 0
     assert not [path for path in place.leftovers("noisy", "noisy one") if path != str(kept)]
+
+
+def test_a_failed_guest_is_left_running_for_whoever_sits_there(place: Place, cds: Path) -> None:
+    ours, theirs = os.openpty()
+    words = ("-t", "6", "--keep-failed", place.write_template("seen", cds / "hang.iso"))
+    process = place.start(*words, stdin=theirs)
+    os.close(theirs)
+    assert process.stderr
+    said = next(line for line in process.stderr if "press Enter to end it" in line)
+    screen = re.search(r"vncviewer (\S+) shows it", said)
+    assert screen and Path(screen[1]).is_socket()
+    with pytest.raises(subprocess.TimeoutExpired, match="timed out"):
+        process.wait(3)
+    os.write(ours, b"\n")
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+    assert process.returncode == 7
+    assert f"what there is of it is kept in {place.images}/seen.failed" in stderr
+    assert (place.images / "seen.failed/kept/failure/report.html").is_file()
+    assert not [path for path in place.leftovers("seen") if not path.endswith(".failed")]
 
 
 def test_a_second_failure_replaces_what_was_kept_of_the_first(place: Place, cds: Path) -> None:

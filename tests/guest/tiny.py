@@ -29,6 +29,8 @@ POWER_OFF = out_word(0x604, 0x2000) + HALT  # PM1a_CNT: SLP_EN, SLP_TYP 0 (S5)
 RESET = out_byte(0x64, 0xFE) + HALT  # the keyboard controller pulses the reset line
 # Enable the power button (PM1a_EN bit 8), then: in ax,0x600; test ah,1; jz back.
 AWAIT_BUTTON = out_word(0x602, 0x0100) + b"\xba\x00\x06\xed\xf6\xc4\x01\x74\xfa"
+# sti; again: xor ah,ah; int 0x16; cmp al,13; jne again: until Enter is pressed
+AWAIT_ENTER = b"\xfb\x30\xe4\xcd\x16\x3c\x0d\x75\xf8"
 # sti; again: mov ax,0x0201; mov bx,0x7e00; mov cx,1; mov dx,0x80; int 0x13; jmp again
 READ_DISK_FOREVER = b"\xfb\xb8\x01\x02\xbb\x00\x7e\xb9\x01\x00\xba\x80\x00\xcd\x13\xeb\xf0"
 
@@ -68,6 +70,11 @@ def sector(code: bytes, text: bytes = b"") -> bytes:
 def sender(text: bytes, then: bytes, *, port: int = COM2) -> bytes:
     """A guest that sends `text`, then does what `then` says."""
     return sector(send(port, _TEXT, len(text)) + then, text)
+
+
+def answers_enter(text: bytes) -> bytes:
+    """A guest that sends `text` and powers off once Enter is pressed."""
+    return sector(AWAIT_ENTER + send(COM2, _TEXT, len(text)) + POWER_OFF, text)
 
 
 def write_disk(path: Path, boot_sector: bytes) -> Path:

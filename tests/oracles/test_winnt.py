@@ -73,7 +73,8 @@ def test_every_key_and_value_is_one_of_microsofts_reference(proof: Callable[...,
         names = set(sif["UserData"])
         assert len(names & {"ProductID", "ProductKey"}) == 1
     for sample in samples("Windows"):
-        proof("oracle", "Windows", *sample)
+        if sample[0] in VERSIONS:
+            proof("oracle", "Windows", *sample)
 
 
 def test_the_file_is_one_that_setup_does_not_pass_over() -> None:

@@ -22,6 +22,8 @@ from oz.protocols import Counters, DomainEvent
 _END_LIMIT_S = 60.0  # how long QEMU may take to write its caches after a power-off
 _KILL_LIMIT_S = 15.0
 _LINES_WAITING_MAX = 10_000  # of a guest that says more than anybody reads, the rest is in its logs alone
+_KEY_ENTER = 28  # linux/input-event-codes.h
+_KEY_HOLD_MS = 50
 _ARP = Path("/proc/net/arp")
 # SeaBIOS, started by a reset, resets once more by every means it knows: two to four events within 0.2 s.
 _REBOOT_BURST_S = 2.0
@@ -250,6 +252,11 @@ class RunningDomain:
             return _address(self._handle.interfaceAddresses(source, 0), self._machine.mac)
         except self._libvirt.libvirtError:
             return None
+
+    def press_enter(self) -> None:
+        codes = self._libvirt.VIR_KEYCODE_SET_LINUX
+        with contextlib.suppress(self._libvirt.libvirtError):
+            self._handle.sendKey(codes, _KEY_HOLD_MS, [_KEY_ENTER], 1, 0)
 
     def request_power_off(self) -> None:
         with contextlib.suppress(self._libvirt.libvirtError):

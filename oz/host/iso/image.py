@@ -1,5 +1,6 @@
 """An image opened for reading, and what is on it."""
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from oz.errors import MediumError
+from oz.host.iso.wim import ARCHIVES, read_editions
 from oz.iso9660.records import SECTOR, BootEntry, Read, Volume, read_boot_catalog, read_path_table, read_volumes, u32
+from oz.iso9660.udf import walk_udf
 from oz.iso9660.walk import File, walk
-from oz.model import BootImage, Medium
+from oz.model import BootImage, Edition, Medium
 
 MAX_READ_BYTES = 4 * 1024**2
 USUAL_PADDING = 150 * SECTOR
@@ -64,6 +67,7 @@ def open_image(path: Path) -> Iterator[Image]:
 
 def inspect(path: Path, *, read: Sequence[str] = (), glance: Sequence[str] = ()) -> Medium:
     """What is on the medium, with the contents of those files of `read` and `glance` that exist (links do not count).
+    Its paths are those of the ISO 9660 and of the UDF tree.
 
     Raises MediumError, naming the image, for one that is missing, not ISO 9660, truncated or inconsistent,
     and for a file of `read` over 4 MiB; one of `glance` may be anything, and is left out then.
@@ -79,8 +83,12 @@ def inspect(path: Path, *, read: Sequence[str] = (), glance: Sequence[str] = ())
         wanted = {*read, *glance}
         paths: set[str] = set()
         contents: dict[str, bytes] = {}
-        for file in walk(image.read, shown_volume(volumes), image.size_bytes):
+        editions: tuple[Edition, ...] = ()
+        trees = walk(image.read, shown_volume(volumes), image.size_bytes), walk_udf(image.read, image.size_bytes)
+        for file in itertools.chain(*trees):
             paths.add(file.path)
+            if file.path.lower() in ARCHIVES and file.is_regular:
+                editions = read_editions(image.read, file)
             is_large = sum(size for _, size in file.extents) > MAX_READ_BYTES
             if file.path in wanted and file.is_regular and (file.path in read or not is_large):
                 contents[file.path] = _contents(image.read, file)
@@ -96,6 +104,7 @@ def inspect(path: Path, *, read: Sequence[str] = (), glance: Sequence[str] = ())
             boot_images=tuple(_boot_image(image, entry) for entry in entries),
             paths=frozenset(paths),
             contents=contents,
+            editions=editions,
         )
 
 

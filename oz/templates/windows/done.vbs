@@ -3,9 +3,11 @@
 Set shell = CreateObject("WScript.Shell")
 Set files = CreateObject("Scripting.FileSystemObject")
 
-' The answer file as text mode left it, with password and product key.
-answer = files.GetSpecialFolder(1) & "\$winnt$.inf"
-If files.FileExists(answer) Then files.DeleteFile answer, True
+' The answer file as Setup left it, with password or product key.
+For Each name In Array({% for answer in answers %}"{{ answer }}"{{ ", " if not loop.last }}{% endfor %})
+  answer = files.GetSpecialFolder(0) & "\" & name
+  If files.FileExists(answer) Then files.DeleteFile answer, True
+Next
 
 winlogon = "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\"
 shell.RegWrite winlogon & "AutoAdminLogon", "0"
@@ -15,6 +17,14 @@ shell.RegDelete winlogon & "DefaultPassword"
 shell.RegDelete winlogon & "AutoLogonCount"
 On Error GoTo 0
 
+{% if agent %}
+' From whichever drive has the drivers.
+For Each drive In files.Drives
+  agent = drive.DriveLetter & ":\{{ agent }}"
+  If files.FileExists(agent) Then shell.Run "msiexec.exe /i " & agent & " /qn /norestart", 0, True
+Next
+
+{% endif %}
 ' cmd takes a digit before ">" for a handle, so the line ends with the message.
 shell.Run "cmd.exe /c >COM2 echo oz-done {{ nonce|line }}", 0, True
 
