@@ -124,11 +124,13 @@ def test_a_key_in_a_terminal(files: Path) -> None:
     for program in PARSERS:
         (bin_ / program).write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {ROOT}/bin/{program} "$@"\n')
         (bin_ / program).chmod(0o755)
-    process, terminal = pty.fork()
-    if not process:
-        os.chdir(files)
-        environment = {"PATH": f"{bin_}:{os.environ['PATH']}", "PS1": "> ", "TERM": "dumb", "HOME": str(files)}
-        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+    environment = {"PATH": f"{bin_}:{os.environ['PATH']}", "PS1": "> ", "TERM": "dumb", "HOME": str(files)}
+    terminal, inner = pty.openpty()
+    process = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=files, env=environment, stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+    )  # fmt: skip
+    os.close(inner)
     try:
         os.write(terminal, b"bind 'set bell-style none'; source <(oz-install --completion bash); echo rea'dy'\n")
         read_until(terminal, b"ready\r\n> ")
@@ -141,8 +143,8 @@ def test_a_key_in_a_terminal(files: Path) -> None:
         os.write(terminal, b"\x15oz-install 'wi\t")
         read_until(terminal, b"'with blank.tdl' ")
     finally:
-        os.kill(process, 9)
-        os.waitpid(process, 0)
+        process.kill()
+        process.wait()
         os.close(terminal)
 
 
