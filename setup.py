@@ -1,11 +1,25 @@
-"""Packaging of Oz: the package, its templates and grammar, and the programs in bin/."""
+"""Packaging of Oz: the package, its templates and grammar, the programs in bin/, manual pages and completion."""
 
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# After setuptools, which brings it from Python 3.12 on.
+from distutils.command.install_data import install_data  # isort: skip
+
 ROOT = Path(__file__).parent
 VERSION = (ROOT / "oz/__init__.py").read_text().partition('__version__ = "')[2].partition('"')[0]
+
+
+class InstallData(install_data):
+    """Manual pages and completion are made when they are installed: so they are of the parsers they come with."""
+
+    def run(self) -> None:
+        super().run()
+        pages = runpy.run_path(str(ROOT / "docs/man/pages.py"))
+        self.outfiles += pages["write"](Path(self.install_dir))
+
 
 setup(
     name="oz",
@@ -17,6 +31,8 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["oz", "oz.*"]),
     package_data={"oz": ["tdl.rng", "py.typed", "templates/**/*", "guests/proofs.tsv"]},
+    data_files=[("share/doc/oz", ["README.md", "CHANGES.md", "oz.cfg"])],
+    cmdclass={"install_data": InstallData},
     scripts=["bin/oz-install", "bin/oz-customize", "bin/oz-generate-manifest", "bin/oz-cleanup-cache"],
     install_requires=[
         "libvirt-python>=9.0",

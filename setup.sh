@@ -84,6 +84,10 @@ case ${1:-} in
     install_packages "${@:2}"
     [[ " ${*:2} " != *" run "* ]] || make_user
     ;;
-  python) install_python "${@:2}" ;;
+  python)
+    install_python "${@:2}"
+    # An editable installation has none; man looks for them beside the bin of PATH.
+    .venv/bin/python docs/man/pages.py .venv
+    ;;
   *) fail "usage: setup.sh packages FOR... | setup.sh python [EXTRA]" ;;
 esac

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +33,16 @@ class Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(wrong[1].partition("=")[0], known, n=1)
             hint = f"did you mean {near[0]}? {hint}" if near else hint
         raise UsageError(message, hint=hint)
+
+
+class _Completion(argparse.Action):
+    """Prints what a shell reads to complete the command lines of all programs, and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *words: object) -> NoReturn:
+        from oz.completion import bash_script
+
+        sys.stdout.write(bash_script({name: make() for name, make in PARSERS.items()}))
+        parser.exit()
 
 
 _NAME_BYTES_MAX = 200
@@ -83,6 +94,9 @@ def install_parser() -> Parser:
     less.add_argument("--list-guests", action="store_true", help="list every release that can be installed")
     less.add_argument("--identify", action="store_true", help="say which system each medium (ISO...) holds")
     parser.add_argument("--output", type=Path, metavar="DIR", help="with --dry-run: write the plan's files there")
+    parser.add_argument(
+        "--completion", action=_Completion, choices=("bash",), help="print the completion of all programs for a shell"
+    )
     return parser
 
 
@@ -108,6 +122,14 @@ def cleanup_parser() -> Parser:
         "--builds", action="store_true", help="instead of the cache, what killed builds left: finish it or remove it"
     )
     return parser
+
+
+PARSERS = {
+    "oz-install": install_parser,
+    "oz-customize": customize_parser,
+    "oz-generate-manifest": manifest_parser,
+    "oz-cleanup-cache": cleanup_parser,
+}
 
 
 def check_manifest_options(args: argparse.Namespace) -> None:

@@ -47,6 +47,7 @@ FLOORS: dict[str, float] = {
     "customize": 5.3,
     "jeos": 5.4,
     "install": 5.5,
+    "completion": 5.9,
     "arguments": 6.0,
     "process": 6.1,
     "results": 6.2,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "words",
     [
-        ["ruff", "check", "--quiet", "oz", "bin", "tests", "setup.py"],
+        ["ruff", "check", "--quiet", "oz", "bin", "docs", "tests", "setup.py"],
         ["mypy", "--no-error-summary"],
         ["codespell_lib", "oz", "bin", "tests", "docs", "examples", "README.md", "setup.py"],
     ],

@@ -10,12 +10,7 @@ from oz import arguments
 from oz.errors import UsageError
 
 DOCUMENT = (Path(__file__).parent.parent / "docs/options.md").read_text()
-PARSERS = {
-    "oz-install": arguments.install_parser(),
-    "oz-customize": arguments.customize_parser(),
-    "oz-generate-manifest": arguments.manifest_parser(),
-    "oz-cleanup-cache": arguments.cleanup_parser(),
-}
+PARSERS = {name: make() for name, make in arguments.PARSERS.items()}
 
 
 def documented(program: str) -> set[str]:

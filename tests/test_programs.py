@@ -739,7 +739,7 @@ def test_a_key_that_is_missing(config: Path, tmp_path: Path) -> None:
 
 
 def test_installed_by_pip(tmp_path: Path) -> None:
-    """Templates, grammar and type marker come along; the programs run from anywhere."""
+    """Templates, grammar, type marker and manual pages come along; the programs run from anywhere."""
     source, wheels, venv = tmp_path / "source", tmp_path / "wheels", tmp_path / "venv"
     skipped = shutil.ignore_patterns("build", ".venv", ".git", "tests", "*.egg-info", "__pycache__", ".*_cache")
     shutil.copytree(ROOT, source, ignore=skipped)
@@ -759,6 +759,8 @@ def test_installed_by_pip(tmp_path: Path) -> None:
     for program in PROGRAMS:
         done = subprocess.run([venv / "bin" / program, "--help"], cwd=tmp_path, capture_output=True, env=environment)
         assert done.returncode == 0 and done.stdout.startswith(b"usage"), done.stderr
+        for installed in (f"man/man1/{program}.1", f"bash-completion/completions/{program}"):
+            assert program in (venv / "share" / installed).read_text()
     words = [venv / "bin/oz-install", "-q", "--dry-run", EXAMPLES[0]]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, env=environment)
     assert done.returncode == 0 and json.loads(done.stdout), done.stderr
