@@ -104,7 +104,7 @@ def test_names_of_systems_are_those_of_the_program(script: Path, tmp_path: Path)
 
 def test_the_table_begins_each_line_with_the_name() -> None:
     """The completion takes the first word of each line but the first."""
-    text = results.guests_text(releases_of([]), ())
+    text = results.guests_text(releases_of([]), (), {})
     header, *lines = text.splitlines()
     assert header.startswith("SYSTEM ")
     assert {line.split(" ")[0] for line in lines} == {row.distro for row in releases_of([])}
