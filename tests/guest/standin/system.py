@@ -29,7 +29,10 @@ MODULES = (
     "virtio_rng", "e1000", "e1000e", "8139cp", "8139too", "pcnet32", "ne2k-pci", "floppy", "isofs", "udf", "vfat",
     "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "crc32c_generic", "ext4", "button", "sym53c8xx", "af_packet",
 )  # fmt: skip
-_DIRECTORIES = ("dev", "proc", "sys", "tmp", "run", "root", "mnt", "var/log", "var/lib/dpkg/info", "etc/ssh", "srv")
+_DIRECTORIES = (
+    "dev", "proc", "sys", "tmp", "run", "root", "mnt", "var/log", "var/lib/dpkg/info", "srv",
+    "etc/init", "etc/init.d", "etc/systemd/system",
+)  # fmt: skip
 
 
 class Parts:
@@ -126,7 +129,7 @@ def _system(packages: Packages, arch: str) -> bytes:
     source = HERE / "system/root"
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         name = str(file.relative_to(source))
-        mode = 0o755 if name.startswith("usr/bin/") or name == "etc/rc" else 0o600 if name == "etc/shadow" else 0o644
+        mode = 0o755 if name.startswith("usr/bin/") or name in ("etc/rc", "etc/udhcpc.sh") else 0o600 if name == "etc/shadow" else 0o644
         archive.write(f"system/{name}", file.read_bytes(), mode=mode)
     for path, data in databases.build().items():
         archive.write(f"system/{path}", data)
