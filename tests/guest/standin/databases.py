@@ -4,11 +4,49 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-NAMES = (
-    "basesystem bash coreutils cpio crontabs dhclient diffutils e2fsprogs filesystem findutils gawk glibc grep grub "
-    "gzip hostname info iproute iputils kernel less logrotate mktemp ncurses net-tools openssh-clients openssh-server "
-    "pam passwd procps readline rootfiles rpm sed setup shadow-utils sysklogd tar util-linux vim-minimal zlib"
-).split()
+NAMES = [
+    "basesystem",
+    "bash",
+    "coreutils",
+    "cpio",
+    "crontabs",
+    "dhclient",
+    "diffutils",
+    "e2fsprogs",
+    "filesystem",
+    "findutils",
+    "gawk",
+    "glibc",
+    "grep",
+    "grub",
+    "gzip",
+    "hostname",
+    "info",
+    "iproute",
+    "iputils",
+    "kernel",
+    "less",
+    "logrotate",
+    "mktemp",
+    "ncurses",
+    "net-tools",
+    "openssh-clients",
+    "openssh-server",
+    "pam",
+    "passwd",
+    "procps",
+    "readline",
+    "rootfiles",
+    "rpm",
+    "sed",
+    "setup",
+    "shadow-utils",
+    "sysklogd",
+    "tar",
+    "util-linux",
+    "vim-minimal",
+    "zlib",
+]
 _PACKAGE = """
 %package -n {name}
 Summary: A stand-in for {name}

@@ -15,6 +15,13 @@ _FROM_TREE = """linux16 (fd0)/ipxe.krn
 initrd16 (fd0)/fetch.ipx
 boot
 """
+_MENU = """default linux
+prompt 1
+timeout 600
+label linux
+  kernel vmlinuz
+  append initrd=initrd.img
+"""
 _FETCH = """#!ipxe
 dhcp
 kernel {tree}/vmlinuz standin.floppy quiet norandmaps console=tty0 initrd=initrd
@@ -37,7 +44,7 @@ def boot_floppy(loaders: Path, *, label: str = "", tree: str = "") -> bytes:
     core = make_grub(loaders, "i386-pc", config, f"{GRUB_MODULES} biosdisk {modules}")
     files["vmlinuz"] = (loaders / "usr/lib/grub/i386-pc/lnxboot.img").read_bytes() + core
     files["initrd.img"] = b"the real one is elsewhere\n"
-    files["syslinux.cfg"] = b"default linux\nprompt 1\ntimeout 600\nlabel linux\n  kernel vmlinuz\n  append initrd=initrd.img\n"
+    files["syslinux.cfg"] = _MENU.encode()
     files["ldlinux.c32"] = (loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32").read_bytes()
     with tempfile.TemporaryDirectory() as name:
         image = Path(name) / "floppy"

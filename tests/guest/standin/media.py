@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +24,11 @@ label linux
 label check
   kernel {kernel}
   append initrd={initrd} rd.live.check mediacheck=1 {quiet}
+"""
+_ELSEWHERE = """default elsewhere
+label elsewhere
+  config /{directory}/isolinux.cfg
+  append /{directory}
 """
 _GRUB_MENU = """set default=1
 {timeout}
@@ -48,6 +53,8 @@ linux /standin/vmlinuz quiet norandmaps console=tty0
 initrd /standin/initrd
 boot
 """
+
+_NO_EMULATION = ("-no-emul-boot", "-boot-load-size", "4", "-boot-info-table")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +90,14 @@ class Media:
             elif wanted.role == "iso":
                 shutil.copyfile(self.build_iso(), path)
             else:
-                port = urlsplit(self.tdl.install_url).netloc
-                (root / "standin").mkdir(exist_ok=True)
-                shutil.copyfile(self.payload.kernel, root / "standin/vmlinuz")
-                (root / "standin/initrd").write_bytes(self.payload.initrd)
-                path.write_bytes(boot_floppy(self.loaders, tree=f"http://{port}/standin"))
+                address = urlsplit(self.tdl.install_url).netloc
+                path.write_bytes(boot_floppy(self.loaders, tree=f"http://{address}/tree/standin"))
         release = f"dists/{self.guest.release.codename}/Release"
+        top = root / urlsplit(self.tdl.install_url).path.lstrip("/")
         for name in (".treeinfo", "media.1/media", release):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(f"[general]\nfamily = {self.guest.title}\n")
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(f"[general]\nfamily = {self.guest.title}\n")
+        self._add_payload(top)
         return root
 
     # ---------------------------------------------------------------- discs
@@ -112,10 +118,13 @@ class Media:
             for kernel, initrd in self._places(medium):
                 shutil.copyfile(self.payload.kernel, tree / kernel)
                 (tree / initrd).write_bytes(self.payload.initrd)
+            self._add_payload(tree)
             options = self._loaders(medium, tree)
             program = ["xorriso", "-as", "mkisofs"] if "-quiet" not in options else ["genisoimage"]
             command = [*program, *options, "-V", medium.volume_id, "-o", str(out), str(tree)]
             subprocess.run(command, check=True, capture_output=True)
+        if medium.volume_size_bytes:
+            _stretch(out, medium.volume_size_bytes)
         return out
 
     def _places(self, medium: Medium) -> list[tuple[str, str]]:
@@ -137,15 +146,23 @@ class Media:
             (tree / "images").mkdir(exist_ok=True)
             label = medium.volume_id
             (tree / "images/boot.img").write_bytes(boot_floppy(self.loaders, label=label))
-            self._add_payload(tree)
-            return "-quiet -r -J -b images/boot.img -c boot.cat".split()
+            return ["-quiet", "-r", "-J", "-b", "images/boot.img", "-c", "boot.cat"]
         if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
-            self._add_payload(tree)
             (tree / "standin/grub.cfg").write_text(_WINDOWS_MENU)
             early = "search --file --set root /standin/grub.cfg\nconfigfile ($root)/standin/grub.cfg\n"
             modules = f"{GRUB_MODULES} biosdisk chain"
             (tree / "boot.bin").write_bytes(make_grub(self.loaders, "i386-pc-eltorito", early, modules))
-            return "-quiet -b boot.bin -no-emul-boot -boot-load-size 4 -boot-info-table -iso-level 2".split()
+            return [
+                "-quiet",
+                "-b",
+                "boot.bin",
+                "-no-emul-boot",
+                "-boot-load-size",
+                "4",
+                "-boot-info-table",
+                "-iso-level",
+                "2",
+            ]
         options = ["-r", "-J", "-joliet-long"]
         options += self._bios(medium, tree)
         if efi := next((path for path in ("/EFI/BOOT/grub.cfg", "/boot/grub/grub.cfg") if path in medium.paths), None):
@@ -153,12 +170,13 @@ class Media:
         return options
 
     def _add_payload(self, tree: Path) -> None:
-        (tree / "standin").mkdir()
+        """What no real medium has: the system, and what small boot loaders load the rest from."""
+        (tree / "standin").mkdir(exist_ok=True)
+        (tree / "standin/system.gz").write_bytes(self.parts.system(self.guest.arch))
         shutil.copyfile(self.payload.kernel, tree / "standin/vmlinuz")
         (tree / "standin/initrd").write_bytes(self.payload.initrd)
 
     def _bios(self, medium: Medium, tree: Path) -> list[str]:
-        table = "-no-emul-boot -boot-load-size 4 -boot-info-table".split()
         isolinux = next((path for path in medium.paths if path.endswith("/isolinux.cfg")), None)
         if isolinux:
             directory = Path(isolinux.lstrip("/")).parent
@@ -166,8 +184,14 @@ class Media:
             # ISOLINUX counts tenths of a second; none is for ever.
             (tree / directory / "isolinux.cfg").write_text(_ISOLINUX_MENU.format(timeout=600, **names))
             shutil.copyfile(self.loaders / "usr/lib/ISOLINUX/isolinux.bin", tree / directory / "isolinux.bin")
-            shutil.copyfile(self.loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32", tree / directory / "ldlinux.c32")
-            return ["-b", f"{directory}/isolinux.bin", "-c", f"{directory}/boot.cat", *table]
+            module = self.loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32"
+            if str(directory) == "isolinux":
+                shutil.copyfile(module, tree / directory / "ldlinux.c32")
+            else:
+                # ISOLINUX of old looked beside itself, today's only where its own manual says: it is sent on.
+                shutil.copyfile(module, tree / "ldlinux.c32")
+                (tree / "isolinux.cfg").write_text(_ELSEWHERE.format(directory=directory))
+            return ["-b", f"{directory}/isolinux.bin", "-c", f"{directory}/boot.cat", *_NO_EMULATION]
         if "/boot/grub2/grub.cfg" in medium.paths:
             menu = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
             (tree / "boot/grub2/grub.cfg").write_text(menu)
@@ -175,7 +199,7 @@ class Media:
             core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk", prefix="/boot/grub2")
             (tree / "images").mkdir(exist_ok=True)
             (tree / "images/eltorito.img").write_bytes(core)
-            return ["-b", "images/eltorito.img", "-c", "boot.cat", *table, "--grub2-boot-info"]
+            return ["-b", "images/eltorito.img", "-c", "boot.cat", *_NO_EMULATION, "--grub2-boot-info"]
         return []
 
     def _efi(self, medium: Medium, tree: Path, menu: str) -> str:
@@ -205,6 +229,17 @@ class Media:
         return {"kernel": words[0], "initrd": words[1], "quiet": "quiet"}
 
 
-def at_url(tdl: Tdl, url: str) -> Tdl:
-    """The template with its medium there."""
-    return replace(tdl, install_url=url)
+def _stretch(iso: Path, size_bytes: int) -> None:
+    """Make the volume as large as a DVD's, all of it a hole: its descriptors have the number of blocks in both orders
+    of bytes (ECMA-119, 8.4.8)."""
+    blocks = size_bytes // 2048
+    with iso.open("r+b") as file:
+        for sector in range(16, 32):
+            file.seek(sector * 2048)
+            kind = file.read(1)[0]
+            if kind in (1, 2):
+                file.seek(sector * 2048 + 80)
+                file.write(blocks.to_bytes(4, "little") + blocks.to_bytes(4, "big"))
+            if kind == 255:
+                break
+        file.truncate(size_bytes)

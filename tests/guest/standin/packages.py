@@ -13,7 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "media"))
 
+from cpio import Archive, Entry, write_archive
 from mirror import Mirror, find_mirror
+
+__all__ = ["Archive", "Entry", "Packages", "fetch", "write_archive"]
+
 
 SUITE = "bookworm"
 USERLAND = ("busybox-static", "openssh-server", "dpkg", "rpm", "bash")

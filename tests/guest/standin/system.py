@@ -15,9 +15,7 @@ from pathlib import Path
 from stat import S_IFDIR, S_IFLNK
 
 from guest.standin import databases
-from guest.standin.packages import KERNELS, Packages, fetch
-
-from cpio import Archive, Entry, write_archive
+from guest.standin.packages import KERNELS, Archive, Entry, Packages, fetch, write_archive
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[2] / "build/standin"
@@ -27,7 +25,8 @@ PROGRAMS = (
 MODULES = (
     "ata_piix", "ata_generic", "ahci", "sd_mod", "sr_mod", "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net",
     "virtio_rng", "e1000", "e1000e", "8139cp", "8139too", "pcnet32", "ne2k-pci", "floppy", "isofs", "udf", "vfat",
-    "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "crc32c_generic", "ext4", "button", "sym53c8xx", "af_packet",
+    "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", "crc32c_generic", "ext4", "pvpanic_mmio",
+    "button", "sym53c8xx", "af_packet",
 )  # fmt: skip
 _DIRECTORIES = (
     "dev", "proc", "sys", "tmp", "run", "root", "mnt", "var/log", "var/lib/dpkg/info", "srv",
@@ -52,7 +51,13 @@ class Parts:
         answers.write("standin/facts", facts.encode())
         for script in sorted((HERE / "installer").iterdir()):
             answers.write(f"standin/{script.name}", script.read_bytes(), mode=0o755)
-        return self._kept(f"base-{arch}", _base) + self._kept(f"system-{arch}", _system) + _packed(answers)
+        answers.write("standin/udhcpc.sh", (HERE / "system/root/etc/udhcpc.sh").read_bytes(), mode=0o755)
+        return self._kept(f"base-{arch}", _base) + _packed(answers)
+
+    def system(self, arch: str) -> bytes:
+        """The system to be installed, an archive that the installer unpacks: too large for boot loaders, which read
+        slowly under emulation."""
+        return self._kept(f"system-{arch}", _system)
 
     def _kept(self, name: str, make: "functools._lru_cache_wrapper[bytes]") -> bytes:
         digest = hashlib.sha256(Path(__file__).read_bytes() + Path(databases.__file__).read_bytes())
@@ -118,6 +123,8 @@ def _system(packages: Packages, arch: str) -> bytes:
         archive.put(f"system/{link}", Entry(mode=S_IFLNK | 0o777, data=target.encode()))
     for path in _with_libraries(packages.userland, PROGRAMS):
         place = re.sub(r"^(s?bin|usr/sbin)/", "usr/bin/", re.sub(r"^lib/", "usr/lib/", path))
+        if place == "usr/bin/ssh-keygen":
+            place = "usr/lib/standin/ssh-keygen"
         archive.write(f"system/{place}", (packages.userland / path).read_bytes(), mode=0o755)
     busybox = packages.userland / "bin/busybox"
     archive.write("system/usr/bin/busybox", busybox.read_bytes(), mode=0o755)
@@ -129,7 +136,8 @@ def _system(packages: Packages, arch: str) -> bytes:
     source = HERE / "system/root"
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         name = str(file.relative_to(source))
-        mode = 0o755 if name.startswith("usr/bin/") or name in ("etc/rc", "etc/udhcpc.sh") else 0o600 if name == "etc/shadow" else 0o644
+        is_program = name.startswith("usr/bin/") or name in ("etc/rc", "etc/udhcpc.sh")
+        mode = 0o600 if name == "etc/shadow" else 0o755 if is_program else 0o644
         archive.write(f"system/{name}", file.read_bytes(), mode=mode)
     for path, data in databases.build().items():
         archive.write(f"system/{path}", data)

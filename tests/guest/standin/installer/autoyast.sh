@@ -23,7 +23,7 @@ unescaped() { sed "s/&lt;/</g; s/&gt;/>/g; s/&#34;/\"/g; s/&quot;/\"/g; s/&#39;/
 install() {
     if url=$(argument install); then
         network
-        check_tree "$url/media.1/media"
+        use_tree "$url" media.1/media
     else
         mount_cd
         [ -d $CD/boot ] || ask "Insert the CD."

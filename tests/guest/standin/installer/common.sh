@@ -56,11 +56,24 @@ mount_floppy() {
 network() {
     ip link set lo up
     ip link set eth0 up
-    udhcpc -i eth0 -n -q -t 20 -T 1 -s /system/etc/udhcpc.sh >/dev/null 2>&1 || ask "The network does not answer."
+    udhcpc -i eth0 -n -q -t 20 -T 1 -s /standin/udhcpc.sh >/dev/null 2>&1 || ask "The network does not answer."
 }
 
-# A file of the tree that the answer file names, for the tree has to be there.
-check_tree() { wget -q -O /tmp/tree "$1" || ask "There is no $1"; }
+# The tree at URL $1, whose file $2 the installer looks for first.
+use_tree() {
+    tree=$1
+    wget -q -O /tmp/tree "$tree/$2" || ask "There is no $tree/$2"
+}
+
+# The system to be installed, from the tree or the CD: what real ones have as packages.
+unpack_system() {
+    if [ -n "$tree" ]; then
+        wget -q -O - "$tree/standin/system.gz" | zcat | (cd / && cpio -idm 2>/dev/null)
+    else
+        zcat $CD/standin/system.gz | (cd / && cpio -idm 2>/dev/null)
+    fi
+    [ -d /system/etc ] || ask "The packages cannot be read."
+}
 
 disk() {
     for device in vda sda hda; do
@@ -84,6 +97,7 @@ partition() {
 # Divide the disk, make the file system, put the system and its boot loaders on it; it stays mounted.
 install_system() {
     disk=$(disk)
+    unpack_system
     say "partitioning $disk"
     sectors=$(cat "/sys/block/${disk##*/}/size")
     dd if=/dev/zero of="$disk" bs=512 count=1 2>/dev/null
@@ -96,7 +110,8 @@ install_system() {
         [ -b "${disk}2" ] && break
         sleep 1
     done
-    mke2fs -q -L standin "${disk}2" >/dev/null || ask "There is no room on the disk."
+    # Not all of the disk: making tables for 10 GiB takes half a minute under emulation.
+    mke2fs -q -L standin "${disk}2" 200000 >/dev/null || ask "There is no room on the disk."
     dd if=/standin/core.img of="$disk" bs=512 seek=1 conv=notrunc 2>/dev/null
     dd if=/standin/esp.img of="${disk}1" bs=64k 2>/dev/null
     mkdir -p $TARGET

@@ -29,7 +29,7 @@ find_stage2() {
     stage2=$(argument inst.stage2) || stage2=$(argument inst.repo) || ask "no root device: neither inst.stage2 nor inst.repo"
     case $stage2 in
     hd:LABEL=*) [ "$(printf '%b' "${stage2#hd:LABEL=}")" = "$(volume_id /dev/sr0)" ] || ask "Warning: $stage2 is not there" ;;
-    http:*) network; check_tree "$stage2/.treeinfo" ;;
+    http:*) network; use_tree "$stage2" .treeinfo ;;
     *) ask "no root device: $stage2" ;;
     esac
 }
@@ -37,7 +37,7 @@ find_stage2() {
 install() {
     find_stage2
     if url=$(sed -n 's/^url --url=*//p' "$answer") && [ -n "$url" ]; then
-        [ -e /tmp/tree ] || { network; check_tree "$url/.treeinfo"; }
+        [ -n "$tree" ] || { network; use_tree "$url" .treeinfo; }
     elif grep -q '^cdrom' "$answer"; then
         [ -d $CD/. ] && [ "$(ls $CD | head -1)" ] || mount_cd || ask "Insert the CD."
     else

@@ -23,7 +23,7 @@ install() {
     if [ "$(answer_to mirror/country)" = manual ] && [ ! -d $CD/dists ]; then
         network
         host=$(answer_to mirror/http/hostname)
-        check_tree "http://$host$(answer_to mirror/http/directory)/dists/$SUITE/Release"
+        use_tree "http://$host$(answer_to mirror/http/directory)" "dists/$SUITE/Release"
     fi
     printf '#!/bin/sh\n:\n' >/bin/apt-install
     chmod 755 /bin/apt-install
