@@ -16,13 +16,15 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "media"))
 from cpio import Archive, Entry, write_archive
 from mirror import Mirror, find_mirror
 
-__all__ = ["Archive", "Entry", "Packages", "fetch", "write_archive"]
+__all__ = ["Archive", "Entry", "Packages", "fetch", "unpacked", "write_archive"]
 
 
 SUITE = "bookworm"
 USERLAND = ("busybox-static", "openssh-server", "dpkg", "rpm", "bash")
 KERNELS = {"i386": "linux-image-686", "x86_64": "linux-image-amd64"}
 LOADERS = ("isolinux", "syslinux-common", "grub-pc-bin", "grub-efi-amd64-bin", "ipxe")
+STAMP = "packages.stamp"
+"""Written when all are there."""
 
 
 class ForeignMirror(Mirror):
@@ -47,11 +49,16 @@ class Packages:
 
 def fetch(directory: Path) -> Packages:
     """Have the packages in `directory`, where they are kept. Raises BuildError."""
-    stamp = directory / "packages.stamp"
+    stamp = directory / STAMP
+    directory.mkdir(parents=True, exist_ok=True)
     wanted = f"{SUITE} {USERLAND} {KERNELS} {LOADERS}"
     if not stamp.exists() or stamp.read_text() != wanted:
         _fetch(directory)
         stamp.write_text(wanted)
+    return unpacked(directory)
+
+
+def unpacked(directory: Path) -> Packages:
     return Packages(
         userland=directory / "userland",
         loaders=directory / "loaders",
@@ -78,3 +85,7 @@ def _fetch(directory: Path) -> None:
 def _unpack(deb: Path, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True)
+
+
+if __name__ == "__main__":
+    fetch(Path(sys.argv[1]).absolute())

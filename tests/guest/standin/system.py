@@ -15,7 +15,7 @@ from pathlib import Path
 from stat import S_IFDIR, S_IFLNK
 
 from guest.standin import databases
-from guest.standin.packages import KERNELS, Archive, Entry, Packages, fetch, write_archive
+from guest.standin.packages import KERNELS, STAMP, Archive, Entry, Packages, unpacked, write_archive
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[2] / "build/standin"
@@ -38,8 +38,7 @@ class Parts:
     """Everything that media are made of, built once and kept until a source of it changes."""
 
     def __init__(self, directory: Path = CACHE) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.packages = fetch(directory)
+        self.packages = unpacked(directory)
         self._cache = directory / "parts"
 
     def kernel(self, arch: str) -> Path:
@@ -205,10 +204,24 @@ def fat_image(files: dict[str, bytes], size_kib: int) -> bytes:
         return image.read_bytes()
 
 
+_MORE_TOOLS = ("rpmbuild", "qemu-system-x86_64", "qemu-system-i386")
+
+
 def missing_tools() -> list[str]:
     """What this host lacks to build and run stand-ins."""
-    tools = ("grub-mkimage", "mformat", "xorriso", "genisoimage", "depmod", "readelf", "dpkg-deb", "rpmbuild")
-    return [tool for tool in (*tools, "qemu-system-x86_64") if not shutil.which(tool)]
+    packages = [] if (CACHE / STAMP).exists() else ["make standins"]
+    tools = (
+        "grub-mkimage",
+        "mformat",
+        "syslinux",
+        "xorriso",
+        "genisoimage",
+        "depmod",
+        "readelf",
+        "dpkg-deb",
+        "rpmbuild",
+    )
+    return [*packages, *(tool for tool in (*tools, *_MORE_TOOLS) if not shutil.which(tool))]
 
 
 assert set(KERNELS) == {"i386", "x86_64"}

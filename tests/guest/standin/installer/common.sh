@@ -11,12 +11,20 @@ ask() {
     while :; do sleep 1000; done
 }
 
+# The kernel's command line; where GRUB came between, by the menu of the floppy.
+command_line() {
+    case " $(cat /proc/cmdline) " in
+    *" standin.floppy "*) mount_floppy && sed -n 's/^ *append *//p' $FLOPPY/syslinux.cfg | tail -1 ;;
+    *) cat /proc/cmdline ;;
+    esac
+}
+
 # The value of a kernel argument, the last one; status 1 if there is none.
 argument() {
     set -f
     value=
     found=1
-    for word in $(cat /proc/cmdline); do
+    for word in $(command_line); do
         case $word in
         "$1="*)
             value=${word#*=}
@@ -29,7 +37,7 @@ argument() {
 }
 
 has_word() {
-    case " $(cat /proc/cmdline) " in *" $1 "*) return 0 ;; esac
+    case " $(command_line) " in *" $1 "*) return 0 ;; esac
     return 1
 }
 
@@ -48,6 +56,7 @@ mount_cd() {
 volume_id() { dd if="$1" bs=1 skip=32808 count=32 2>/dev/null | sed 's/ *$//'; }
 
 mount_floppy() {
+    [ ! -f $FLOPPY/syslinux.cfg ] || return 0
     modprobe floppy
     mkdir -p $FLOPPY
     mount -t vfat -o ro,shortname=lower /dev/fd0 $FLOPPY 2>/dev/null

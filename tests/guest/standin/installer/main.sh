@@ -12,7 +12,7 @@
 say "stand-in installer of $RELEASE at work"
 # What the boot loader and the kernel themselves take is nobody's.
 set -f
-for word in $(cat /proc/cmdline); do
+for word in $(command_line); do
     case $word in
     standin.fail=*) fail=${word#*=} ;;
     esac
