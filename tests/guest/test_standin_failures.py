@@ -17,7 +17,7 @@ INACTIVITY_S = 30
 INSTALLING = {
     "hang": (7, rf"showed no activity for {INACTIVITY_S} s", "stand-in installer of Debian 13 at work"),
     "busy": (7, rf"showed no activity for {INACTIVITY_S} s", "stand-in installer of Debian 13 at work"),
-    "panic": (7, r"the guest crashed: the guest's kernel panicked", "Kernel panic - not syncing"),
+    "panic": (7, r"the guest crashed: the guest's kernel panicked", "entry_SYSCALL"),
     "reboot": (7, r"the guest reset itself, which was not expected", "stand-in installer of Debian 13 at work"),
     "power-off": (7, r"powered off after \d+ s without its marker", "partitioning /dev/vda"),
     "wrong-nonce": (7, r"powered off after \d+ s with a wrong marker", "running 96oz-done"),
@@ -66,7 +66,7 @@ def test_an_installer_that_fails_is_noticed(fail: str, ground: Ground, tell) -> 
     lines = re.findall(r"^  \| (.*)$", run.stderr, re.MULTILINE)
     assert any(shown in line for line in lines), run.stderr
     screenshot = re.search(r"^screenshot: (\S+)$", run.stderr, re.MULTILINE)
-    has_ended = fail in ("power-off", "wrong-nonce")
+    has_ended = fail in ("panic", "power-off", "wrong-nonce")
     assert screenshot or has_ended, run.stderr
     assert not ground.place.leftovers(fail)
     tell(f"noticed {run.seconds_of('Install'):.1f} s after the start")

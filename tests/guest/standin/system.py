@@ -132,6 +132,8 @@ def _system(packages: Packages, arch: str) -> bytes:
         # those of Debian's packages are real ones
         if f"system/usr/bin/{name}" not in archive.entries and name not in ("rpm", "dpkg"):
             archive.put(f"system/usr/bin/{name}", Entry(mode=S_IFLNK | 0o777, data=b"busybox"))
+    # busybox's own shell would run its applets in place of programs: its rpm, its dpkg.
+    archive.put("system/usr/bin/sh", Entry(mode=S_IFLNK | 0o777, data=b"bash"))
     source = HERE / "system/root"
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         name = str(file.relative_to(source))
