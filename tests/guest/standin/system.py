@@ -30,7 +30,7 @@ MODULES = (
 )  # fmt: skip
 _DIRECTORIES = (
     "dev", "proc", "sys", "tmp", "run", "root", "mnt", "var/log", "var/lib/dpkg/info", "srv",
-    "etc/init", "etc/init.d", "etc/systemd/system",
+    "etc/init", "etc/init.d", "etc/systemd/system", "etc/udev/rules.d",
 )  # fmt: skip
 
 
