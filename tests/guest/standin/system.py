@@ -125,6 +125,8 @@ def _system(packages: Packages, arch: str) -> bytes:
         if place == "usr/bin/ssh-keygen":
             place = "usr/lib/standin/ssh-keygen"
         archive.write(f"system/{place}", (packages.userland / path).read_bytes(), mode=0o755)
+    for name in ("rpmrc", "macros", "rpmpopt-4.18.0"):
+        archive.write(f"system/usr/lib/rpm/{name}", (packages.userland / "usr/lib/rpm" / name).read_bytes())
     busybox = packages.userland / "bin/busybox"
     archive.write("system/usr/bin/busybox", busybox.read_bytes(), mode=0o755)
     listing = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
