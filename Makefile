@@ -8,18 +8,20 @@ DEMO := build/demo
 KILLS ?= 1000
 SECONDS ?= 60
 
-.PHONY: help demo test test-real torture fuzz lint bench cd setup setup-run setup-media clean
+.PHONY: help demo test test-guests test-real torture fuzz lint bench cd standins setup setup-run setup-media clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo       install a Debian 13 from its install CD, customize it, list its packages (build/demo)'
 	@echo 'make test       all tests but the long ones'
+	@echo 'make test-guests every installer'"'"'s route, from media that stand in for the real ones; and its failures'
 	@echo 'make test-real  a whole installation through the programs, checked from inside'
 	@echo 'make torture    builds killed at any moment, KILLS=1000 times, and all that they must not leave'
 	@echo 'make fuzz       damaged inputs for every reader, for SECONDS=60 each'
 	@echo 'make lint       ruff, mypy, codespell'
 	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
 	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
+	@echo 'make standins   the Debian packages that stand-in media are made of (build/standin)'
 	@echo 'make setup      system packages and .venv for all of the above'
 	@echo 'make clean      remove what all of the above made'
 
@@ -38,16 +40,23 @@ setup:
 cd: setup-media
 	@$(HOST_PYTHON) tests/media/build.py --output build/media
 
+standins: setup-media
+	@$(HOST_PYTHON) tests/guest/standin/packages.py build/standin
+
 demo: setup-run cd
 	@mkdir -p $(DEMO)
 	@$(PYTHON) examples/demo.py --cd $(CD) --output $(DEMO)
 
 test: setup cd
 	# a file to a worker, the longest ones, which come first in the tree, first: by default they would come last
-	$(PYTHON) -m pytest -m 'not real and not torture' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
+	$(PYTHON) -m pytest -m 'not real and not torture and not guests' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
 	# a process of its own: one that has embedded libvirt can connect to no daemon; and one alone, since two daemons
 	# that start guests at once take the same port for VNC
 	$(PYTHON) -m pytest tests/guest/test_uris.py
+
+# One after the other: each has the machine to itself, so that the seconds it prints mean something.
+test-guests: setup standins
+	$(PYTHON) -m pytest tests/guest -k standin
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real

@@ -247,6 +247,13 @@ def test_edited_plain_tree_reads_as_wanted(kind: str, media: Callable[[str], Pat
     assert len(contents) <= 2  # isolinux.bin and boot.cat
 
 
+def test_a_boot_loader_may_read_ahead_of_the_last_file(media: Callable[[str], Path]) -> None:
+    done = remaster(media("ridge"), EDITS)
+    end = max(patch.end for patch in done.patches)
+    assert end > media("ridge").stat().st_size, "nothing was appended"
+    assert done.size_bytes - end >= 64 * 1024
+
+
 @pytest.mark.parametrize("kind", ["ridge-joliet", "ridge", "plain", "joliet", "enhanced"])
 def test_isovfy_finds_nothing_new(kind: str, media: Callable[[str], Path], tmp_path: Path) -> None:
     verify(media(kind))

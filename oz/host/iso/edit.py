@@ -17,6 +17,9 @@ from oz.model import BootImage, Medium, MediumEdit, Patch, Remaster
 MAX_FAT_BYTES = 256 * 1024**2
 INLINE_BYTES = 8 * 1024**2
 """Larger contents stay in their file until the patches are written."""
+PADDING_SECTORS = 150
+"""After the last file, as mkisofs -pad has them. GRUB for BIOS reads 32 KiB at a time, and after a read past the end of
+the disc SeaBIOS reads no more of it from an AHCI drive: GRUB found no menu at all where the menu was the last file."""
 
 
 def remaster(medium: Medium, edits: Sequence[MediumEdit]) -> Remaster:
@@ -51,6 +54,8 @@ def remaster(medium: Medium, edits: Sequence[MediumEdit]) -> Remaster:
         for entry in entries:
             if entry.block in replaced:
                 _move_boot_image(image, layout, entry, replaced[entry.block])
+        if layout.end > layout.old_end:
+            layout.end += PADDING_SECTORS
         write_volumes(volumes, layout)
         size_bytes = layout.end * SECTOR if layout.end > layout.old_end else image.size_bytes
         return Remaster(size_bytes=size_bytes, patches=merge(layout.patches))

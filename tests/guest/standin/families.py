@@ -1,0 +1,66 @@
+"""What the stand-in of each installer knows: its family's script, and the words that tell its releases apart.
+
+A family's row is its planner's name. What installers understood when is written here once more, from their own
+manuals and sources, and not read from Oz's facts: what Oz believes is what is tested.
+"""
+
+import re
+from collections.abc import Callable
+
+from oz.guests.base import Guest
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)) or (999,)
+
+
+def _kickstart(guest: Guest) -> dict[str, str]:
+    """dracut came with Fedora 17, and with RHEL 7; with it the words that begin with "inst."."""
+    is_fedora = guest.release.distro in ("Fedora", "FedoraCore")
+    is_old = guest.release.distro == "RedHatLinux" or _number(guest.release.version) < ((17,) if is_fedora else (7,))
+    return {"FAMILY": "kickstart", "DRACUT": "no" if is_old else "yes"}
+
+
+def _preseed(guest: Guest) -> dict[str, str]:
+    """prebaseconfig became finish-install in 2006, for etch and Ubuntu 6.10; until then the rest was asked when the
+    system had started, which base-config did."""
+    is_ubuntu, number = guest.release.distro == "Ubuntu", _number(guest.release.version)
+    is_old = number < ((6, 10) if is_ubuntu else (4,))
+    return {
+        "FAMILY": "preseed",
+        "HOOKS": f"/usr/lib/{'prebaseconfig' if is_old else 'finish-install'}.d",
+        "SECOND_STAGE": "yes" if is_ubuntu and number < (6, 6) else "no",
+        "SUITE": guest.release.codename,
+    }
+
+
+def _autoyast(guest: Guest) -> dict[str, str]:
+    """The second stage went with openSUSE Leap and, by choice, SLES 12 SP1."""
+    is_opensuse, number = guest.release.distro == "openSUSE", _number(guest.release.version)
+    has_it = number < (42,) if is_opensuse else number < (12, 1)
+    if not is_opensuse and number[0] > 12:
+        has_it = False
+    return {"FAMILY": "autoyast", "SECOND_STAGE": "yes" if has_it else "no"}
+
+
+def _winnt(guest: Guest) -> dict[str, str]:
+    return {"FAMILY": "winnt", "REBOOTS": str(guest.facts.reboots)}
+
+
+FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
+    "Debian": _preseed,
+    "RedHat": _kickstart,
+    "Suse": _autoyast,
+    "Ubuntu": _preseed,
+    "Windows": _winnt,
+}
+
+
+def facts(guest: Guest, *, fail: str = "") -> str:
+    """Assignments for the installer's shell; `fail` is the way to fail that is built in."""
+    words = {"RELEASE": guest.title, "FAIL": fail, **FAMILIES[type(guest).__name__](guest)}
+    if guest.supports_customize:
+        system = guest.system
+        words["MAKES_HOST_KEYS"] = "yes" if system.makes_host_keys_at_boot else "no"
+        words["LEGACY_SSH"] = "yes" if system.has_legacy_ssh else "no"
+    return "".join(f"{name}='{value}'\n" for name, value in words.items())

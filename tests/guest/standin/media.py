@@ -1,0 +1,245 @@
+"""Stand-in media: the layout that a release's guest documents, with boot loaders that boot and menus that wait."""
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from guest.standin import families
+from guest.standin.floppies import boot_floppy
+from guest.standin.system import GRUB_MODULES, Parts, fat_image, make_grub
+
+from oz.guests.base import Guest
+from oz.model import Medium, Tdl
+
+# Each begins with a check of the medium, or waits, for as long as nobody chooses: as the real ones do.
+_ISOLINUX_MENU = """default check
+prompt 1
+timeout {timeout}
+label linux
+  kernel {kernel}
+  append initrd={initrd} {quiet}
+label check
+  kernel {kernel}
+  append initrd={initrd} rd.live.check mediacheck=1 {quiet}
+"""
+_ELSEWHERE = """default elsewhere
+label elsewhere
+  config /{directory}/isolinux.cfg
+  append /{directory}
+"""
+_GRUB_MENU = """set default=1
+{timeout}
+menuentry 'Install' {{
+  linux {kernel} {quiet}
+  initrd {initrd}
+}}
+menuentry 'Test this media & install' {{
+  linux {kernel} rd.live.check mediacheck=1 {quiet}
+  initrd {initrd}
+}}
+"""
+_WINDOWS_MENU = """if search --no-floppy --label standin --set disk; then
+  echo Press any key to boot from CD...
+  if sleep --interruptible 5; then
+    set root=(hd0)
+    chainloader +1
+    boot
+  fi
+fi
+linux /standin/vmlinuz quiet norandmaps console=tty0
+initrd /standin/initrd
+boot
+"""
+
+_NO_EMULATION = ("-no-emul-boot", "-boot-load-size", "4", "-boot-info-table")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What every medium of a release boots."""
+
+    kernel: Path
+    initrd: bytes
+
+
+class Media:
+    """Builds the media of one release below `directory`. `fail` is built into the installer."""
+
+    def __init__(self, parts: Parts, guest: Guest, tdl: Tdl, directory: Path, *, fail: str = "") -> None:
+        self.parts, self.guest, self.tdl, self.directory = parts, guest, tdl, directory
+        self.loaders = parts.packages.loaders
+        initrd = parts.initrd(guest.arch, families.facts(guest, fail=fail))
+        self.payload = Payload(kernel=parts.kernel(guest.arch), initrd=initrd)
+        directory.mkdir(parents=True, exist_ok=True)
+
+    # ---------------------------------------------------------------- trees
+
+    def build_tree(self) -> Path:
+        """All that the release's plan fetches, and what its installer looks for, as a server's directory."""
+        root = self.directory / "tree"
+        for wanted in self.guest.plan_media(self.tdl).fetches:
+            path = root / urlsplit(wanted.url).path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if wanted.role == "kernel":
+                shutil.copyfile(self.payload.kernel, path)
+            elif wanted.role == "initrd":
+                path.write_bytes(self.payload.initrd)
+            elif wanted.role == "iso":
+                shutil.copyfile(self.build_iso(), path)
+            else:
+                address = urlsplit(self.tdl.install_url).netloc
+                path.write_bytes(boot_floppy(self.loaders, tree=f"http://{address}/tree/standin"))
+        release = f"dists/{self.guest.release.codename}/Release"
+        top = root / urlsplit(self.tdl.install_url).path.lstrip("/")
+        for name in (".treeinfo", "media.1/media", release):
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(f"[general]\nfamily = {self.guest.title}\n")
+        self._add_payload(top)
+        return root
+
+    # ---------------------------------------------------------------- discs
+
+    def build_iso(self) -> Path:
+        medium = self.guest.documented_medium(self.tdl)
+        out = self.directory / "medium.iso"
+        with tempfile.TemporaryDirectory(dir=self.directory) as name:
+            tree = Path(name)
+            # Such as a netinst CD, which would take its packages from a mirror.
+            contents = {**medium.contents}
+            if "/.disk/cd_type" in contents:
+                contents["/.disk/cd_type"] = b"full_cd/single\n"
+            for path in medium.paths:
+                file = tree / path.lstrip("/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(contents.get(path, b"not looked at\n"))
+            for kernel, initrd in self._places(medium):
+                shutil.copyfile(self.payload.kernel, tree / kernel)
+                (tree / initrd).write_bytes(self.payload.initrd)
+            self._add_payload(tree)
+            options = self._loaders(medium, tree)
+            program = ["xorriso", "-as", "mkisofs"] if "-quiet" not in options else ["genisoimage"]
+            command = [*program, *options, "-V", medium.volume_id, "-o", str(out), str(tree)]
+            subprocess.run(command, check=True, capture_output=True)
+        if medium.volume_size_bytes:
+            _stretch(out, medium.volume_size_bytes)
+        return out
+
+    def _places(self, medium: Medium) -> list[tuple[str, str]]:
+        """Where kernel and initrd lie, by the names that they have in pairs."""
+        found = []
+        for path in sorted(medium.paths):
+            for kernel, initrds in {"vmlinuz": ("initrd.img", "initrd.gz"), "linux": ("initrd",)}.items():
+                directory, _, name = path.rpartition("/")
+                found += [
+                    (path.lstrip("/"), f"{directory}/{initrd}".lstrip("/"))
+                    for initrd in initrds
+                    if name == kernel and f"{directory}/{initrd}" in medium.paths
+                ]
+        return found
+
+    def _loaders(self, medium: Medium, tree: Path) -> list[str]:
+        """Put boot loaders and menus into the tree; the options that make them boot."""
+        if any(image.emulation == "floppy" for image in medium.boot_images):
+            (tree / "images").mkdir(exist_ok=True)
+            label = medium.volume_id
+            (tree / "images/boot.img").write_bytes(boot_floppy(self.loaders, label=label))
+            return ["-quiet", "-r", "-J", "-b", "images/boot.img", "-c", "boot.cat"]
+        if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
+            (tree / "standin/grub.cfg").write_text(_WINDOWS_MENU)
+            early = "search --file --set root /standin/grub.cfg\nconfigfile ($root)/standin/grub.cfg\n"
+            modules = f"{GRUB_MODULES} biosdisk chain"
+            (tree / "boot.bin").write_bytes(make_grub(self.loaders, "i386-pc-eltorito", early, modules))
+            return [
+                "-quiet",
+                "-b",
+                "boot.bin",
+                "-no-emul-boot",
+                "-boot-load-size",
+                "4",
+                "-boot-info-table",
+                "-iso-level",
+                "2",
+            ]
+        options = ["-r", "-J", "-joliet-long"]
+        options += self._bios(medium, tree)
+        if efi := next((path for path in ("/EFI/BOOT/grub.cfg", "/boot/grub/grub.cfg") if path in medium.paths), None):
+            options += ["-eltorito-alt-boot", "-e", self._efi(medium, tree, efi), "-no-emul-boot"]
+        return options
+
+    def _add_payload(self, tree: Path) -> None:
+        """What no real medium has: the system, and what small boot loaders load the rest from."""
+        (tree / "standin").mkdir(exist_ok=True)
+        (tree / "standin/system.gz").write_bytes(self.parts.system(self.guest.arch))
+        shutil.copyfile(self.payload.kernel, tree / "standin/vmlinuz")
+        (tree / "standin/initrd").write_bytes(self.payload.initrd)
+
+    def _bios(self, medium: Medium, tree: Path) -> list[str]:
+        isolinux = next((path for path in medium.paths if path.endswith("/isolinux.cfg")), None)
+        if isolinux:
+            directory = Path(isolinux.lstrip("/")).parent
+            names = self._names(medium, near=directory)
+            # ISOLINUX counts tenths of a second; none is for ever.
+            (tree / directory / "isolinux.cfg").write_text(_ISOLINUX_MENU.format(timeout=600, **names))
+            shutil.copyfile(self.loaders / "usr/lib/ISOLINUX/isolinux.bin", tree / directory / "isolinux.bin")
+            module = self.loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32"
+            if str(directory) == "isolinux":
+                shutil.copyfile(module, tree / directory / "ldlinux.c32")
+            else:
+                # ISOLINUX of old looked beside itself, today's only where its own manual says: it is sent on.
+                shutil.copyfile(module, tree / "ldlinux.c32")
+                (tree / "isolinux.cfg").write_text(_ELSEWHERE.format(directory=directory))
+            return ["-b", f"{directory}/isolinux.bin", "-c", f"{directory}/boot.cat", *_NO_EMULATION]
+        if "/boot/grub2/grub.cfg" in medium.paths:
+            menu = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
+            (tree / "boot/grub2/grub.cfg").write_text(menu)
+            early = "search --file --set root /boot/grub2/grub.cfg\nconfigfile ($root)/boot/grub2/grub.cfg\n"
+            core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk", prefix="/boot/grub2")
+            (tree / "images").mkdir(exist_ok=True)
+            (tree / "images/eltorito.img").write_bytes(core)
+            return ["-b", "images/eltorito.img", "-c", "boot.cat", *_NO_EMULATION, "--grub2-boot-info"]
+        return []
+
+    def _efi(self, medium: Medium, tree: Path, menu: str) -> str:
+        """The path of the FAT image with GRUB. Debian's reads its menu on the disc; those of the others in the
+        image, beside themselves."""
+        text = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
+        (tree / menu.lstrip("/")).write_text(text)
+        files = {}
+        if menu.startswith("/boot"):
+            early = f"search --file --set root {menu}\nset prefix=($root)/boot/grub\nconfigfile ($root){menu}\n"
+            place = "boot/grub/efi.img"
+        else:
+            early = "search --file --set root /EFI/BOOT/in-image\nconfigfile ($root)/EFI/BOOT/grub.cfg\n"
+            files = {"EFI/BOOT/grub.cfg": text.encode(), "EFI/BOOT/in-image": b""}
+            place = "images/efiboot.img"
+        core = make_grub(self.loaders, "x86_64-efi", early, GRUB_MODULES)
+        (tree / place).parent.mkdir(parents=True, exist_ok=True)
+        (tree / place).write_bytes(fat_image({**files, "EFI/BOOT/BOOTX64.EFI": core}, 4096))
+        return place
+
+    def _names(self, medium: Medium, *, near: Path | None = None) -> dict[str, str]:
+        """Kernel and initrd as a menu names them; one beside them, by their names alone."""
+        places = self._places(medium)
+        beside = [place for place in places if near and Path(place[0]).parent == near]
+        kernel, initrd = (beside or places)[0]
+        words = (Path(kernel).name, Path(initrd).name) if beside else (f"/{kernel}", f"/{initrd}")
+        return {"kernel": words[0], "initrd": words[1], "quiet": "quiet"}
+
+
+def _stretch(iso: Path, size_bytes: int) -> None:
+    """Make the volume as large as a DVD's, all of it a hole: its descriptors have the number of blocks in both orders
+    of bytes (ECMA-119, 8.4.8)."""
+    blocks = size_bytes // 2048
+    with iso.open("r+b") as file:
+        for sector in range(16, 32):
+            file.seek(sector * 2048)
+            kind = file.read(1)[0]
+            if kind in (1, 2):
+                file.seek(sector * 2048 + 80)
+                file.write(blocks.to_bytes(4, "little") + blocks.to_bytes(4, "big"))
+            if kind == 255:
+                break
+        file.truncate(size_bytes)
