@@ -18,6 +18,7 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -191,6 +192,7 @@ class RedHat(Guest):
             hardware=hardware,
             limit_s=facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
             inactivity_s=facts.inactivity_s * factor,
+            log=InstallerLog(installer="anaconda", channel=facts.log_channel),
             has_partition_table=facts.has_partition_table,
         )
         if medium is None and facts.tree_boot == "kernel":

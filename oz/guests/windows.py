@@ -22,6 +22,7 @@ from oz.model import (
     Fetch,
     Floppy,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -184,6 +185,7 @@ class Windows(Guest):
             hardware=hardware,
             limit_s=self.facts.limit_s * factor if settings.install_limit_s is None else settings.install_limit_s,
             inactivity_s=self.facts.inactivity_s * factor,
+            log=InstallerLog(installer="windows-setup"),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
