@@ -30,7 +30,7 @@ setup(
     license="LGPL-2.1-or-later",
     python_requires=">=3.11",
     packages=find_packages(include=["oz", "oz.*"]),
-    package_data={"oz": ["tdl.rng", "py.typed", "templates/**/*", "guests/proofs.tsv"]},
+    package_data={"oz": ["tdl.rng", "py.typed", "templates/**/*", "guests/proofs.tsv", "guests/failures.tsv"]},
     data_files=[("share/doc/oz", ["README.md", "CHANGES.md", "oz.cfg"])],
     cmdclass={"install_data": InstallData},
     scripts=["bin/oz-install", "bin/oz-customize", "bin/oz-generate-manifest", "bin/oz-cleanup-cache"],

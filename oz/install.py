@@ -24,6 +24,7 @@ from oz.config import Config
 from oz.domain import domain_xml
 from oz.dryrun import placeholder, plan_json, without_secrets
 from oz.errors import HostError, InstallError, UsageError
+from oz.failures import Listener
 from oz.host import access as access_files
 from oz.host import disk, waiting
 from oz.marks import Marks, read_marks
@@ -216,12 +217,13 @@ def _run_installer(
 ) -> tuple[str, ...]:
     """Boot the installer as often as it needs; the host keys it announced. Raises InstallError."""
     lines: list[str] = []
+    listener = Listener(plan.log.installer, plan.answer_name, plan.answer)
     for number, boot in enumerate(plan.boots, 1):
         words = "Install" if len(plan.boots) == 1 else f"Install, boot {number} of {len(plan.boots)}"
         is_last = number == len(plan.boots)
         phase = f"{words[0].lower()}{words[1:]}, from {boot.device}"
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
-        with step(words), _watching(booting, phase, build) as domain:
+        with step(words), _watching(booting, phase, listener, build) as domain:
             start_s = RealClock().monotonic()
             waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
             lines += waiting.wait_boot(
@@ -234,6 +236,7 @@ def _run_installer(
                 clock=RealClock(),
                 ends=boot.ends,
                 on_look=partial(build.recording.look, domain),
+                on_line=listener.hear,
             )
             if is_last:
                 _demand_marker(read_marks(lines), access, machine.name, boot, RealClock().monotonic() - start_s)
@@ -268,8 +271,9 @@ def _booting(
 
 
 @contextmanager
-def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
-    """The machine, running. An InstallError gets the phase, the screen and the console's last lines added.
+def _watching(machine: Machine, phase: str, listener: Listener, build: Build) -> Iterator[Domain]:
+    """The machine, running. An InstallError gets what the installer had warned of, the phase, the screen and the
+    console's last lines added.
 
     Where it failed for want of room on this host, it is a HostError.
     """
@@ -288,12 +292,15 @@ def _watching(machine: Machine, phase: str, build: Build) -> Iterator[Domain]:
                 f"{error.message}\nthe file system of {build.work.parent} is full",
                 hint="free some space, or set output_dir in oz.cfg to a place on another file system",
             ) from error
+        for cause, line in listener.warnings.items():
+            error.message += f"\nbefore that, {cause}: {line!r}"
         error.message += f"\nphase: {phase}\n{describe_screen(domain, build)}"
-        error.hint = (
+        where = (
             "read oz/logs in what is kept"
             if build.options.keep_failed
-            else "the screenshot may tell; with --keep-failed, all logs and the disk are kept"
+            else "the screenshot may tell; with --keep-failed, the disk is kept as well"
         )
+        error.hint = f"{error.hint}\n  {where}" if error.hint else where
         if build.options.keep_failed and build.options.is_attended:
             _show_failed(domain, machine, error)
         raise

@@ -20,6 +20,7 @@ from guest import tiny
 
 from oz.domain import domain_xml
 from oz.errors import HostError, InstallError
+from oz.failures import Listener
 from oz.host import hypervisor as hypervisors
 from oz.host import kvm
 from oz.host.hypervisor import LibvirtHypervisor, serial
@@ -148,6 +149,48 @@ def test_two_lives_with_the_same_sockets_and_log(hypervisor: LibvirtHypervisor, 
             assert domain.console_tail(5) == text.decode().strip()
     assert log.read_text() == "first\nsecond\n"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_failure_in_the_installers_log_ends_the_wait_at_once(hypervisor: LibvirtHypervisor, short_dir: Path) -> None:
+    """By the marker port, in a machine that has a virtio port for another log as well."""
+    log = short_dir / "installer.log"
+    text = b"oz-log all well\n\x1b[2Jone\noz-log in-target: E: Unable to locate package nope\n"
+    described = machine(
+        short_dir, tiny.sender(text, tiny.HALT), log_channel="org.example.log", log_socket=short_dir / "l"
+    )
+    told: list[float] = []
+    listener = Listener("debian-installer", "preseed.cfg", "")
+
+    def hear(port: str, line: str) -> tuple[str, str] | None:
+        told.append(time.monotonic())
+        return listener.hear(port, line)
+
+    domain = hypervisor.start(described, installer_log=log)
+    try:
+        with pytest.raises(InstallError, match=r"is not there: 'in-target: E: Unable to locate package nope' \(\d+ s"):
+            wait_boot(domain, reboots=0, limit_s=PATIENCE_S, inactivity_s=PATIENCE_S, clock=RealClock(), on_line=hear)
+        assert time.monotonic() - told[0] < 2
+    finally:
+        domain.destroy()
+    assert log.read_text() == "all well\nin-target: E: Unable to locate package nope\n"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_question_without_the_end_of_its_line_is_told(hypervisor: LibvirtHypervisor, short_dir: Path) -> None:
+    sector = tiny.sender(b"Hostname:\r\nPrompt: '?' for help> ", tiny.HALT, port=tiny.COM1)
+    domain = hypervisor.start(machine(short_dir, sector), installer_log=short_dir / "question.log")
+    try:
+        with pytest.raises(InstallError, match=r"'Hostname:' \(netcfg/get_hostname\)"):
+            wait_boot(
+                domain,
+                reboots=0,
+                limit_s=PATIENCE_S,
+                inactivity_s=PATIENCE_S,
+                clock=RealClock(),
+                on_line=Listener("debian-installer", "preseed.cfg", "").hear,
+            )
+    finally:
+        domain.destroy()
 
 
 def test_what_a_hostile_guest_prints_is_harmless(hypervisor: LibvirtHypervisor, short_dir: Path) -> None:

@@ -25,6 +25,7 @@ FLOORS: dict[str, float] = {
     "iso9660": 2,
     "marks": 2,
     "proofs": 2,
+    "failures": 2,
     "handoff": 2,
     "render": 2,
     "domain": 2,

@@ -14,6 +14,7 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -94,6 +95,7 @@ class Agama(Guest):
             boots=(Boot(device="cdrom"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="agama"),
             edits=(
                 MediumEdit(path=f"/{_PROFILE}", content=answer.encode()),
                 *plan_menus(_MENU, {_MENU: menu}, medium, hardware.firmware),

@@ -11,6 +11,7 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -156,6 +157,7 @@ class FreeBsd(Guest):
             boots=(Boot(device="cdrom"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="bsdinstall"),
         )
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:

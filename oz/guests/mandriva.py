@@ -20,6 +20,7 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -159,6 +160,7 @@ class Mandriva(Guest):
             boots=(Boot(device="cdrom" if facts.loader else "fd", ends="reset"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="drakx"),
             edits=tuple(edits),
             floppy=Floppy(base="blank" if facts.loader else "boot-image", files=files) if files else None,
         )

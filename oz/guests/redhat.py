@@ -17,6 +17,7 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -175,6 +176,7 @@ class RedHat(Guest):
             boots=(),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="anaconda", channel=facts.log_channel),
             has_partition_table=facts.has_partition_table,
         )
         if medium is None and facts.tree_boot == "kernel":

@@ -41,6 +41,8 @@ class RedHatFacts:
     arguments: tuple[str, ...]
     """More of them."""
     has_serial_console: bool
+    log_channel: str | None
+    """The virtio port to which the installer writes its log by itself."""
 
     # The kickstart file.
     has_install: bool

@@ -15,6 +15,7 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -121,6 +122,7 @@ class Subiquity(Guest):
             boots=(Boot(device="cdrom"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="subiquity"),
             edits=self._edits(tdl, medium, hardware, settings, files),
         )
 

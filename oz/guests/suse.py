@@ -13,6 +13,7 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -140,6 +141,7 @@ class Suse(Guest):
             boots=tuple(boots),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="autoyast"),
             edits=self._edits(tdl, medium, settings, hardware, {} if on_floppy else {_PROFILE: profile})
             if medium
             else (),

@@ -24,6 +24,7 @@ from oz.model import (
     Edition,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -218,6 +219,7 @@ class UnattendedWindows(Windows):
             ),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="windows-setup"),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:

@@ -22,6 +22,7 @@ from oz.model import (
     Boot,
     Floppy,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -195,6 +196,7 @@ class Windows(Guest):
             boots=(Boot(device="cdrom", reboots=self.facts.reboots),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="windows-setup"),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:

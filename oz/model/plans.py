@@ -74,7 +74,7 @@ class InstallerLog:
     answer file has it sent there (oz.marks), and by a virtio port where the installer writes on one by itself."""
 
     installer: str = ""
-    """As oz/guests/sayings.toml calls it; of one that is not there, only what its kernel says is understood."""
+    """As oz/guests/failures.tsv calls it; of one that is not there, only what its kernel says is understood."""
     channel: str | None = None
     """The name of that virtio port."""
 

@@ -152,7 +152,14 @@ TRUNK = timeline(
         "F 12": dict(needs_boot=False, boot_filesystem="ext4", clearpart="--all --initlabel"),
         "F 13": dict(has_partition_table=False),
         # systemd is new, and sets of CDs are gone (release notes).
-        "F 15": dict(init="systemd", needs_dvd=False, memory_bytes=1024 * MIB),
+        "F 15": dict(
+            init="systemd",
+            needs_dvd=False,
+            memory_bytes=1024 * MIB,
+            # Where the installer finds this port, it writes its log there (anaconda, loader/init.c, constants.py).
+            # Since which release is from memory; a port that nobody opens does no harm.
+            log_channel="org.fedoraproject.anaconda.log.0",
+        ),
         "F 16": dict(
             # GRUB 2 and a GPT on each disk (release notes, 2.2).
             has_biosboot=True,
@@ -210,6 +217,7 @@ TRUNK = timeline(
         "F rawhide": dict(volume_id="Fedora-S-dvd-{arch}-rawh"),
     },
     start=dict(
+        log_channel=None,
         package_manager="rpm",
         init="sysv",
         # sshd's init script, and its units after it, make those that are missing.

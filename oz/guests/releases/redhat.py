@@ -108,6 +108,7 @@ _FACTS = timeline(
         "5.4": _VIRTIO,
         "6.0": {
             **TRUNK["F 13"],
+            "log_channel": TRUNK["F 15"]["log_channel"],
             "volume_id": "RHEL_{version} {arch} Disc 1",
             "packages_path": "/repodata/repomd.xml",
             # Base goes in unless it is taken out; core is enough [old Oz].

@@ -1,0 +1,119 @@
+"""What installers say, understood: the lines that mean failure, questions and steps, from oz/guests/failures.tsv."""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
+
+from oz.progress import note
+from oz.redaction import redact
+
+_TABLE = Path(__file__).parent / "guests" / "failures.tsv"
+_LINE_MAX = 1000
+_SCREEN_LINES = 40
+"""How far back on the console the words of a question are looked for."""
+_WARNINGS_MAX = 5
+_STEPS_MAX = 5000
+_ANY = "*"
+
+Severity = Literal["fatal", "warning", "name", "step"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """A kind of line that an installer writes."""
+
+    installer: str
+    severity: Severity
+    kind: str
+    pattern: re.Pattern[str]
+    cause: str
+    """Of one with the severity "name", what the installer calls the question."""
+    hint: str
+    source: str
+    sample: str
+
+
+@cache
+def load() -> tuple[Saying, ...]:
+    """The whole table."""
+    rows = [line.split("\t") for line in _TABLE.read_text().splitlines() if not line.startswith("#")]
+    return tuple(
+        Saying(
+            installer=installer,
+            severity=cast(Severity, severity),
+            kind=kind,
+            pattern=re.compile(pattern),
+            cause=cause,
+            hint=hint,
+            source=source,
+            sample=sample,
+        )
+        for installer, severity, kind, pattern, cause, hint, source, sample in rows
+    )
+
+
+class Listener:
+    """Hears an installer's lines, in order: its steps become progress, its warnings are remembered."""
+
+    def __init__(self, installer: str, answer_name: str, answer: str) -> None:
+        mine = [saying for saying in load() if saying.installer in (_ANY, installer)]
+        self._sayings = [saying for saying in mine if saying.severity != "name"]
+        self._names = [saying for saying in mine if saying.severity == "name"]
+        self._answer_name = answer_name
+        self._answer = answer
+        self._screen: deque[str] = deque(maxlen=_SCREEN_LINES)
+        self._step = ""
+        self._steps_left = _STEPS_MAX
+        self.warnings: dict[str, str] = {}
+        """Cause to the line that told it."""
+
+    def hear(self, port: str, line: str) -> tuple[str, str] | None:
+        """What has failed, with the line that says so, and what to do about it; None as long as nothing has."""
+        line = line[:_LINE_MAX]
+        if port == "console":
+            self._screen.append(line)
+        for saying in self._sayings:
+            match = saying.pattern.search(line)
+            if match is None:
+                continue
+            if saying.severity == "fatal":
+                return self._fail(saying, line)
+            if saying.severity == "step":
+                self._tell_step(match[1])
+            elif len(self.warnings) < _WARNINGS_MAX:
+                self.warnings.setdefault(saying.cause, redact(line.strip()))
+        return None
+
+    def _tell_step(self, step: str) -> None:
+        if step != self._step and self._steps_left > 0:
+            self._step = step
+            self._steps_left -= 1
+            note(f"installer: {step}")
+
+    def _fail(self, saying: Saying, line: str) -> tuple[str, str]:
+        if saying.kind != "question":
+            return f"{saying.cause}: {redact(line.strip())!r}", saying.hint
+        words, name = self._question()
+        what = f"{saying.cause}: {redact(words or line.strip())!r}"
+        if name is None:
+            return what, saying.hint
+        numbers = [
+            str(number) for number, text in enumerate(self._answer.splitlines(), 1) if re.search(rf"\b{name}\b", text)
+        ]
+        has = f"its line {' and '.join(numbers)} is about it" if numbers else f"{self._answer_name} has no line for it"
+        return f"{what} ({name})", f"{saying.hint}: {has}"
+
+    def _question(self) -> tuple[str, str | None]:
+        """The words of the question that the console shows, and its name; the last of those that are known."""
+        for line in reversed(self._screen):
+            for saying in self._names:
+                if saying.pattern.search(line):
+                    return line.strip(), saying.cause
+        lines = list(self._screen)
+        for number in range(len(lines) - 1, 0, -1):
+            if re.fullmatch(r"\s*-{4,}\s*", lines[number]):
+                return lines[number - 1].strip(), None
+        return "", None
