@@ -6,9 +6,8 @@ HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo pytho
 CD := build/media/debian-13.iso
 DEMO := build/demo
 KILLS ?= 1000
-SECONDS ?= 60
 
-.PHONY: help demo test test-guests test-real torture fuzz lint bench cd standins setup setup-run setup-media clean
+.PHONY: help demo test test-guests test-real torture lint bench cd standins setup setup-run setup-media clean
 .NOTPARALLEL:
 
 help:
@@ -17,7 +16,6 @@ help:
 	@echo 'make test-guests every installer'"'"'s route, from media that stand in for the real ones; and its failures'
 	@echo 'make test-real  a whole installation through the programs, checked from inside'
 	@echo 'make torture    builds killed at any moment, KILLS=1000 times, and all that they must not leave'
-	@echo 'make fuzz       damaged inputs for every reader, for SECONDS=60 each'
 	@echo 'make lint       ruff, mypy, codespell'
 	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
 	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
@@ -63,9 +61,6 @@ test-real: setup cd
 
 torture: setup
 	$(PYTHON) -m pytest tests/guest/test_kill.py tests/guest/test_torture.py --kills $(KILLS)
-
-fuzz: setup
-	$(PYTHON) tests/fuzz.py --seconds $(SECONDS)
 
 lint: setup
 	.venv/bin/ruff check .
