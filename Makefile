@@ -6,13 +6,14 @@ HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo pytho
 CD := build/media/debian-13.iso
 DEMO := build/demo
 
-.PHONY: help demo test test-real lint bench cd setup setup-run setup-media clean
+.PHONY: help demo test test-real fuzz lint bench cd setup setup-run setup-media clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo       install a Debian 13 from its install CD, customize it, list its packages (build/demo)'
 	@echo 'make test       all tests but the long ones'
 	@echo 'make test-real  a whole installation through the programs, checked from inside'
+	@echo 'make fuzz       hostile input of every kind for SECONDS=60 in all, from SEED=N if given'
 	@echo 'make lint       ruff, mypy, codespell'
 	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
 	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
@@ -47,6 +48,11 @@ test: setup cd
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real
+
+# atheris has no wheel for every Python: without it the bytes are changed blindly
+fuzz: setup
+	-$(PYTHON) -m pip install --quiet --no-deps 'atheris>=3'
+	$(PYTHON) tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	.venv/bin/ruff check .

@@ -33,6 +33,8 @@ setup(
         "libpass>=1.9",
     ],
     extras_require={
+        # finds inputs by the paths that they take through our code; not in "test", since it has no wheel for every Python
+        "fuzz": ["atheris>=3"],
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
             "pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "pyftpdlib>=2",
