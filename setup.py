@@ -33,7 +33,7 @@ setup(
         "libpass>=1.9",
     ],
     extras_require={
-        # finds inputs by the paths that they take through our code; not in "test", since it has no wheel for every Python
+        # finds inputs by the paths that they take through our code; it has no wheel for every Python
         "fuzz": ["atheris>=3"],
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
