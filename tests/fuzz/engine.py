@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from oz.errors import OzError
 LIMIT_S = 5
 LIMIT_BYTES = 512 * 1024**2
 WRITES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.truncate"}
+TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 Seeds = list[bytes]
 
 
@@ -41,6 +43,12 @@ class Target:
 def texts(*data: bytes) -> Callable[[Path], Seeds]:
     """Seeds that need no file."""
     return lambda folder: list(data)
+
+
+def is_harmful(char: str) -> bool:
+    """To a terminal: it is a control character, ends a line where none seems to end, or turns the direction of text."""
+    kind = unicodedata.category(char)
+    return char not in "\n\t" and (kind in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(char) in TURNS)
 
 
 class Hang(BaseException):
@@ -69,7 +77,8 @@ class Trial:
         try:
             self._is_watching = True
             shown = self.target.run(data, self.folder)
-            assert all(char.isprintable() or char in "\n\t" for char in shown), f"not harmless: {shown[:80]!a}"
+            harmful = [char for char in shown if is_harmful(char)]
+            assert not harmful, f"not harmless: {harmful[:20]!a}"
         except OzError:
             pass
         except (Exception, Hang) as error:
