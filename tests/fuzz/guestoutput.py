@@ -89,6 +89,7 @@ def see_greeting(data: bytes, folder: Path) -> str:
         assert "\x1b" not in str(error) and len(str(error)) < 5000
         return "\n".join(map(printable, str(error).split("\n")))
     finally:
+        server.join(2)
         listener.close()
     return ""
 

@@ -74,7 +74,8 @@ def fuzz(name: str, args: argparse.Namespace, seconds: float) -> dict:
             args.inputs,
         ]
         command = [sys.executable, __file__, *map(str, words), *(["--plain"] if args.plain else [])]
-        environment = os.environ | {"TMPDIR": folder, "PYTHONHASHSEED": "0"}
+        # an arena for each thread would use up the address space that is limited
+        environment = os.environ | {"TMPDIR": folder, "PYTHONHASHSEED": "0", "MALLOC_ARENA_MAX": "1"}
         with (args.keep / f"{name}.log").open("wb") as log:
             child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
             try:
