@@ -7,7 +7,7 @@ CD := build/media/debian-13.iso
 DEMO := build/demo
 KILLS ?= 1000
 
-.PHONY: help demo test test-guests test-real torture lint bench cd standins setup setup-run setup-media clean
+.PHONY: help demo test test-guests test-real torture fuzz lint bench cd standins setup setup-run setup-media clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-guests every installer'"'"'s route, from media that stand in for the real ones; and its failures'
 	@echo 'make test-real  a whole installation through the programs, checked from inside'
 	@echo 'make torture    builds killed at any moment, KILLS=1000 times, and all that they must not leave'
+	@echo 'make fuzz       hostile input of every kind for SECONDS=60 in all, from SEED=N if given'
 	@echo 'make lint       ruff, mypy, codespell'
 	@echo 'make bench      measure what is meant to be fast (build/bench.json)'
 	@echo 'make cd         the Debian 13 install CD of the demo and the tests (build/media)'
@@ -61,6 +62,11 @@ test-real: setup cd
 
 torture: setup
 	$(PYTHON) -m pytest tests/guest/test_kill.py tests/guest/test_torture.py --kills $(KILLS)
+
+# atheris has no wheel for every Python: without it the bytes are changed blindly
+fuzz: setup
+	-$(PYTHON) -m pip install --quiet --no-deps 'atheris>=3'
+	$(PYTHON) tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	.venv/bin/ruff check .

@@ -58,6 +58,8 @@ setup(
             "dissect.fat",
             "dissect.ntfs",
         ],
+        # finds inputs by the paths that they take through our code; it has no wheel for every Python
+        "fuzz": ["atheris>=3"],
         # setuptools for the test that makes a wheel without the network; 70.1 needs no package wheel for that.
         "test": [
             "pytest>=8",

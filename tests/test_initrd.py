@@ -60,9 +60,11 @@ def test_files_follow_a_cpio_initrd_as_one_more_archive(tmp_path: Path) -> None:
         (b"no gzip", "initrd.img is no gzipped initrd"),
         (gzip.compress(bytes(4096)), "is no ext2 file system"),
         (gzip.compress(bytes(9000))[:-9], "is no gzipped initrd"),
+        (gzip.compress(bytes(9000))[:10] + b"\xff" * 99, "is no gzipped initrd"),
+        (gzip.compress(bytes(initrd.MAX_BYTES + 1), 1), "is no ext2 file system"),
     ],
     # gzip puts the time into its header: as names of tests these would differ from worker to worker
-    ids=["not-gzipped", "not-ext2", "cut-off"],
+    ids=["not-gzipped", "not-ext2", "cut-off", "damaged", "bomb"],
 )
 def test_what_is_no_ext2_initrd_is_refused(data: bytes, complaint: str, tmp_path: Path) -> None:
     old = tmp_path / "initrd.img"

@@ -262,7 +262,8 @@ def test_a_running_build_is_left_alone(tmp_path: Path, run: Path) -> None:
 @pytest.mark.parametrize(
     "tail",
     [b'{"make": ["/tmp/oz-tes', b"\xff\xfe\0\n", b"[" * 100000 + b"\n", b'{"make": [7]}\n', b'"make"\n',
-     b'{"make": ["relative"]}\n', b'{"make": ["/usr/../etc"]}\n', b'{"publish": [[1]]}\n', b'{"what": 1}\n'],
+     b'{"make": ["relative"]}\n', b'{"make": ["/usr/../etc"]}\n', b'{"publish": [[1]]}\n', b'{"what": 1}\n',
+     b'{"make": ["/a/b/\\u0000"]}\n', b'{"make": ["/a/b/\\ud800"]}\n'],
 )  # fmt: skip
 def test_a_damaged_journal_is_believed_up_to_the_damage(tmp_path: Path, tail: bytes) -> None:
     (tmp_path / "half").touch()

@@ -557,3 +557,20 @@ def test_old_server_needs_legacy(listen: Callable[[Callable[[socket.socket], Non
         arguments = {"private_key": key, "password": password}
         with ssh.connect("127.0.0.1", port, legacy=True, timeout_s=SLOW_S, **arguments) as old:
             assert old.host_keys[0].startswith("ssh-rsa AAAA")
+
+
+def test_a_servers_version_is_harmless_where_it_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"SSH-1.0-OpenSS\x1bP_9.2\r\n")
+                connection.recv(100)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(GuestError, match=r"OpenSS P_9\.2.*no algorithm in common") as raised:
+            ssh.connect("127.0.0.1", listener.getsockname()[1], private_key=None, password="x")
+        thread.join()
+    assert "\x1b" not in str(raised.value)

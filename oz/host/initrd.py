@@ -4,6 +4,7 @@ import gzip
 import shutil
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -14,7 +15,8 @@ from oz.errors import HostError, MediumError
 LIMIT_S = 120
 """A file system that was made to lead debugfs in circles."""
 MAX_BYTES = 256 * 1024**2
-"""More than any ext2 initrd unpacks to; a bomb would fill the memory."""
+"""More than any ext2 initrd unpacks to; a bomb would fill the disk."""
+_PIECE_BYTES = 1024**2
 
 
 def add_files(initrd: Path, files: Mapping[str, bytes], out: Path, *, format: Literal["cpio", "ext2"]) -> Path:
@@ -53,13 +55,17 @@ def _written_into(initrd: Path, files: Mapping[str, bytes]) -> bytes:
 
 def _unpack(initrd: Path, image: Path) -> None:
     try:
-        with gzip.open(initrd) as packed, image.open("wb") as file:
-            data = packed.read(MAX_BYTES + 1)
-            file.write(data)
-    except (OSError, EOFError) as error:
+        with gzip.open(initrd) as packed, image.open("w+b") as file:
+            # in pieces: one read of all would keep a bomb in memory twice
+            while file.tell() <= MAX_BYTES and (piece := packed.read(_PIECE_BYTES)):
+                file.write(piece)
+            size_bytes = file.tell()
+            file.seek(1080)
+            magic = file.read(2)
+    except (OSError, EOFError, zlib.error) as error:
         raise MediumError(f"{initrd.name} is no gzipped initrd: {error}") from error
     # ext2's magic number, at 56 of the superblock (Linux: Documentation/filesystems/ext4/super.rst)
-    if len(data) > MAX_BYTES or data[1080:1082] != b"\x53\xef":
+    if size_bytes > MAX_BYTES or magic != b"\x53\xef":
         raise MediumError(f"{initrd.name} is no ext2 file system, which this release's initrd should be")
 
 

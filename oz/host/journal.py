@@ -384,6 +384,7 @@ def _apply(state: _State, record: dict[str, object]) -> None:
 
 
 def _recorded(text: object) -> Path:
-    if not isinstance(text, str) or not Path(text).is_absolute() or ".." in Path(text).parts:
+    if not isinstance(text, str) or not Path(text).is_absolute() or ".." in Path(text).parts or "\0" in text:
         raise ValueError(text)
+    os.fsencode(text)  # a ValueError for what is no name in a file system
     return Path(text)

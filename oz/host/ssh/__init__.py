@@ -25,7 +25,7 @@ from typing import IO
 import paramiko
 
 from oz.errors import GuestError, HostError, HostKeyError, NotReadyError
-from oz.host.ssh.channels import OverdueError, collect, said, send, words_of
+from oz.host.ssh.channels import OverdueError, clean, collect, said, send, words_of
 from oz.protocols import Ran
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -233,7 +233,7 @@ def _greet(transport: paramiko.Transport, place: str, host_keys: tuple[str, ...]
         key = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
         raise GuestError(
-            f"the ssh server at {place} ({transport.remote_version}) and we have no algorithm in common: "
+            f"the ssh server at {place} ({clean(transport.remote_version)[:200]}) and we have no algorithm in common: "
             f"{words_of(error)}",
             hint="the guest's sshd is older or newer than its release should have, or has none of the pinned host keys",
         ) from error

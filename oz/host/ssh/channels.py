@@ -119,14 +119,14 @@ def words_of(error: BaseException) -> str:
         return "it closed the connection"
     if isinstance(error, TimeoutError):
         return "it does not answer"
-    return _clean(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    return clean(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def said(result: Ran) -> str:
     """The last lines that a command wrote, or its status where it wrote nothing."""
-    return _clean(result.stderr[-500:].decode(errors="replace")) or f"status {result.status}"
+    return clean(result.stderr[-500:].decode(errors="replace")) or f"status {result.status}"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """A stranger's words, harmless to print."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
