@@ -5,6 +5,7 @@
 Everything is made in a private work directory and takes its final names in one journalled step at the end.
 """
 
+import hashlib
 import os
 import select
 import sys
@@ -12,7 +13,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -26,12 +26,12 @@ from oz.dryrun import placeholder, plan_json, without_secrets
 from oz.errors import HostError, InstallError, UsageError
 from oz.failures import Listener
 from oz.host import access as access_files
-from oz.host import disk, waiting
+from oz.host import disk, durations, waiting
 from oz.marks import Marks, read_marks
 from oz.media import BootFiles, fetch_media, inspect, keep_beside, remaster
 from oz.model import Access, Boot, Drive, Installed, InstallPlan, Machine, MediaPlan, Medium, Tdl
-from oz.progress import note, step
-from oz.protocols import Domain, RealClock
+from oz.progress import note, step, wait
+from oz.protocols import Counters, Domain, RealClock
 from oz.report import read_summary
 from oz.session import describe_screen
 from oz.units import GIB, format_size
@@ -220,27 +220,48 @@ def _run_installer(
     listener = Listener(plan.log.installer, plan.answer_name, plan.answer)
     for number, boot in enumerate(plan.boots, 1):
         words = "Install" if len(plan.boots) == 1 else f"Install, boot {number} of {len(plan.boots)}"
-        is_last = number == len(plan.boots)
         phase = f"{words[0].lower()}{words[1:]}, from {boot.device}"
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
         with step(words), _watching(booting, phase, listener, build) as domain:
             start_s = RealClock().monotonic()
             waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
-            lines += waiting.wait_boot(
-                domain,
-                reboots=boot.reboots,
-                limit_s=plan.limit_s,
-                inactivity_s=build.config.inactivity_s or plan.inactivity_s,
-                # What waits for an answer does so no slower under emulation.
-                idle_s=build.config.inactivity_s or plan.inactivity_s / build.settings.limit_factor,
-                clock=RealClock(),
-                ends=boot.ends,
-                on_look=partial(build.recording.look, domain),
-                on_line=listener.hear,
-            )
-            if is_last:
-                _demand_marker(read_marks(lines), access, machine.name, boot, RealClock().monotonic() - start_s)
+            lines += _wait_boot(plan, boot, words, domain, listener, build)
+            seconds = RealClock().monotonic() - start_s
+            if number == len(plan.boots):
+                _demand_marker(read_marks(lines), access, machine.name, boot, seconds)
+        durations.keep_duration(build.config.data_dir / "cache", _duration_key(words, build), seconds)
     return read_marks(lines).host_keys
+
+
+def _wait_boot(
+    plan: InstallPlan, boot: Boot, words: str, domain: Domain, listener: Listener, build: Build
+) -> tuple[str, ...]:
+    """The marker lines of one boot, during which its looks are recorded and shown."""
+    expected_s = durations.read_duration(build.config.data_dir / "cache", _duration_key(words, build))
+    start_s = RealClock().monotonic()
+
+    def look(counters: Counters) -> None:
+        build.recording.look(domain, counters)
+        wait(words, RealClock().monotonic() - start_s, expected_s)
+
+    return waiting.wait_boot(
+        domain,
+        reboots=boot.reboots,
+        limit_s=plan.limit_s,
+        inactivity_s=build.config.inactivity_s or plan.inactivity_s,
+        # What waits for an answer does so no slower under emulation.
+        idle_s=build.config.inactivity_s or plan.inactivity_s / build.settings.limit_factor,
+        clock=RealClock(),
+        ends=boot.ends,
+        on_look=look,
+        on_line=listener.hear,
+    )
+
+
+def _duration_key(words: str, build: Build) -> str:
+    """Equal for what ought to take equally long on this host."""
+    settings = build.settings
+    return hashlib.sha256(f"{build.recording.plan} {settings.domain_type} {settings.cpus} {words}".encode()).hexdigest()
 
 
 def _demand_marker(marks: Marks, access: Access, name: str, boot: Boot, seconds: float) -> None:

@@ -13,14 +13,19 @@ from oz.units import format_size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressEvent:
-    """`depth` counts the steps around it; `done` and `total` are the bytes of a meter, total 0 if unknown."""
+    """`depth` counts the steps around it; `done` and `total` are the bytes of a meter, total 0 if unknown.
 
-    kind: Literal["begin", "end", "fail", "meter", "note"]
+    wait: a step that says nothing of how far it is goes on since `seconds`; `expected_s` is what it took the last time,
+    0 if that is not known.
+    """
+
+    kind: Literal["begin", "end", "fail", "meter", "note", "wait"]
     text: str
     depth: int
     seconds: float = 0.0
     done: int = 0
     total: int = 0
+    expected_s: float = 0.0
 
 
 View = Callable[[ProgressEvent], None]
@@ -70,6 +75,11 @@ def meter(text: str, done: int, total: int) -> None:
     _emit(ProgressEvent(kind="meter", text=text, depth=_depth, done=done, total=total))
 
 
+def wait(text: str, seconds: float, expected_s: float | None) -> None:
+    """How long the current step has been going on, and what it took the last time."""
+    _emit(ProgressEvent(kind="wait", text=text, depth=_depth, seconds=seconds, expected_s=expected_s or 0.0))
+
+
 def note(text: str) -> None:
     """Something worth a line."""
     _emit(ProgressEvent(kind="note", text=text, depth=_depth))
@@ -91,7 +101,7 @@ class Meter:
 
 
 def plain_view(stream: TextIO) -> View:
-    """A line for each step that ended, and one every 10 s for a meter: for logs."""
+    """A line for each step that ended, and one every 10 s for a meter or a step that waits: for logs."""
     last = -10.0
 
     def show(event: ProgressEvent) -> None:
@@ -102,7 +112,7 @@ def plain_view(stream: TextIO) -> View:
             line = f"{indent}{text} ..."
         elif event.kind == "note":
             line = f"{indent}{text}"
-        elif event.kind == "meter":
+        elif event.kind in ("meter", "wait"):
             if time.monotonic() - last < 10:
                 return
             last = time.monotonic()
@@ -116,7 +126,7 @@ def plain_view(stream: TextIO) -> View:
 
 
 def terminal_view(stream: TextIO) -> View:
-    """Steps as a growing list; the current meter is rewritten in place."""
+    """Steps as a growing list; the current meter, or how long it waits, is rewritten in place."""
     on_meter = False
 
     def show(event: ProgressEvent) -> None:
@@ -124,12 +134,12 @@ def terminal_view(stream: TextIO) -> View:
         indent = "  " * event.depth
         text = printable(event.text)
         line = "\r\x1b[K" if on_meter else ""
-        on_meter = event.kind == "meter"
+        on_meter = event.kind in ("meter", "wait")
         if event.kind == "begin":
             line += f"{indent}\x1b[1m{text}\x1b[0m ...\n"
         elif event.kind == "note":
             line += f"{indent}{text}\n"
-        elif event.kind == "meter":
+        elif on_meter:
             # A line that wraps could not be rewritten.
             line += f"{indent}{_amount(event)}"[: _columns(stream) - 1]
         elif event.kind == "fail" or event.seconds >= 0.1:
@@ -167,8 +177,19 @@ def _columns(stream: TextIO) -> int:
         return 80
 
 
+def duration(seconds: float) -> str:
+    """ "4.2 s" or "3 min 20 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
 def _amount(event: ProgressEvent) -> str:
     text = printable(event.text)
+    if event.kind == "wait":
+        left_s = event.expected_s - event.seconds
+        left = f", about {duration(left_s)} left by the last time" if left_s > 0 else ""
+        late = f", longer than the last time ({duration(event.expected_s)})" if left_s <= 0 < event.expected_s else ""
+        return f"{text}: {duration(event.seconds)}{left}{late}"
     if event.total <= 0:
         return f"{text} {format_size(event.done)}"
     share = 100 * event.done // event.total

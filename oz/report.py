@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oz.model import InstalledPackage
-from oz.progress import printable
+from oz.progress import duration, printable
 from oz.recording import Frame, Phase, Recording, Sample
 from oz.redaction import redact
 from oz.render import render
@@ -104,7 +104,7 @@ def page_of(report: Report, recording: Recording) -> str:
         report=report,
         outcome=shown(report.outcome),
         seconds=total_s,
-        duration=_duration(total_s),
+        duration=duration(total_s),
         facts={label: shown(value) for label, value in report.facts.items()},
         commands={label: shown(value) for label, value in report.commands.items()},
         phases=[_bar(phase, total_s) for phase in recording.phases],
@@ -127,7 +127,7 @@ def compare(report: Report, recording: Recording) -> list[str]:
     before = report.previous
     if before is None:
         return []
-    lines = [f"time: {_duration(recording.elapsed_s)}, before {_duration(float(before['seconds']))}"]
+    lines = [f"time: {duration(recording.elapsed_s)}, before {duration(float(before['seconds']))}"]
     if report.image_bytes and before["image_bytes"]:
         lines.append(f"size: {format_size(report.image_bytes)}, before {format_size(int(before['image_bytes']))}")
     now = summary(report, recording)["packages"]
@@ -201,7 +201,7 @@ def _frames(frames: Sequence[Frame]) -> list[dict[str, str]]:
         if left < 0:
             break
         data = base64.b64encode(picture).decode("ascii")
-        found.append({"at": _duration(frame.at_s), "source": f"data:image/png;base64,{data}"})
+        found.append({"at": duration(frame.at_s), "source": f"data:image/png;base64,{data}"})
     return found[::-1]
 
 
@@ -232,11 +232,6 @@ def _shorten(text: str) -> str:
 def _version(package: InstalledPackage) -> str:
     version = f"{package.epoch}:{package.version}" if package.epoch else package.version
     return f"{version}-{package.release}" if package.release else version
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def read_logs(directory: Path) -> dict[str, str]:

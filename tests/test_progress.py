@@ -51,6 +51,19 @@ def test_a_meter_is_logged_now_and_then() -> None:
     assert stream.getvalue() == "iso 0 bytes\n"
 
 
+def test_a_step_that_waits_tells_what_is_left_only_by_an_earlier_one() -> None:
+    for seconds, expected_s, line in (
+        (200.0, None, "Install: 3 min 20 s"),
+        (200.0, 1500.0, "Install: 3 min 20 s, about 21 min 40 s left by the last time"),
+        (1600.0, 1500.0, "Install: 26 min 40 s, longer than the last time (25 min 0 s)"),
+    ):
+        stream = io.StringIO()
+        with showing(progress.plain_view(stream)):
+            progress.wait("Install", seconds, expected_s)
+            progress.wait("Install", seconds + 1, expected_s)
+        assert stream.getvalue() == line + "\n"
+
+
 def test_a_failed_step_says_so_and_the_depth_returns() -> None:
     stream = io.StringIO()
     with (
@@ -74,7 +87,8 @@ def test_json_has_one_object_a_line() -> None:
         progress.note("two\nlines \udcff")
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["kind"] for event in events] == ["begin", "meter", "note", "end", "note"]
-    assert events[1] == {"kind": "meter", "text": "iso", "depth": 1, "seconds": 0.0, "done": 524288, "total": 1048576}
+    meter = {"kind": "meter", "text": "iso", "depth": 1, "seconds": 0.0, "done": 524288, "total": 1048576}
+    assert events[1] == {**meter, "expected_s": 0.0}
     assert events[-1]["text"] == "two\nlines \udcff"
 
 
