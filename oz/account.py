@@ -41,7 +41,8 @@ def keeping_failures(build: Build, directory: Path, command: list[str]) -> Itera
         yield
     except (InstallError, GuestError, HostError) as error:
         if build.recording.boots:
-            with suppress(OSError):
+            # a full disk, for one: it is not the failure to tell of
+            with suppress(OSError, OzError):
                 error.message += f"\n  {_keep(build, directory, command, error)}"
         raise
 

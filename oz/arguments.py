@@ -172,6 +172,8 @@ def check_targets(args: argparse.Namespace) -> None:
     """Refuse at once what would otherwise fail, or be replaced, when the installation is done."""
     if args.xmlfile:
         _check_target(args.xmlfile, "-x")
+    if args.report:
+        _check_target(args.report, "--report")
     if args.disk:
         _check_name(args.disk, "-s")
         if _is_directory(args.disk):

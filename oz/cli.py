@@ -64,6 +64,8 @@ def _install(args: argparse.Namespace) -> None:
         raise UsageError(f"{len(args.tdl)} templates are named, expected one", hint="only --check takes several")
     if args.stop_after and (args.customize or args.manifest or args.seal):
         raise UsageError("--stop-after goes without -u, -g and --seal", hint="run oz-customize on what it makes")
+    if args.stop_after and args.report:
+        raise UsageError("--report goes without --stop-after, which makes none", hint="leave one or the other out")
     if args.stop_after == "media" and args.xmlfile:
         raise UsageError("-x goes without --stop-after media, which makes no XML", hint="leave one or the other out")
     arguments.check_targets(args)
