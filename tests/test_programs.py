@@ -328,7 +328,7 @@ def test_options_without_effect_are_refused(config: Path, tmp_path: Path) -> Non
         (["--list-guests", "--seal"], "--seal would have no effect with --list-guests"),
         (["--stop-after", "media", "-x", tmp_path / "x", template], "-x goes without --stop-after media"),
         (["--stop-after", "disk", "--report", tmp_path / "x", template], "--report goes without --stop-after"),
-        (["--report", tmp_path / "none/x.html", template], "--report .*none/x.html: there is no directory"),
+        (["--report", tmp_path / "none/x.html", template], "x.html: there is no directory"),
         (["-g", "--json", "--format", "icicle", template], "--json prints one JSON document"),
         (["--check", "-c", tmp_path / "none", template], "none"),
     ):
