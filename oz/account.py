@@ -27,8 +27,11 @@ from oz.host import disk, offline
 from oz.model import Manifest
 from oz.progress import note
 from oz.redaction import redact
+from oz.units import MIB
 
 FAILURE = "failure"
+_WRITTEN_BYTES_MIN = 4 * MIB
+"""A disk with less on it has no file system with logs."""
 
 
 @contextmanager
@@ -111,8 +114,7 @@ def _gather(build: Build, command: list[str], error: OzError) -> tuple[Path, Pat
     for place in (build.work / "oz" / "logs", build.work, *_emulator_logs(build)):
         for name, text in report.read_logs(place).items():
             write(made / "logs" / name, text)
-    target = build.work / "disk"
-    for name, data in offline.read_files(target, build.guest.log_places).items() if target.exists() else ():
+    for name, data in _target_logs(build).items():
         write(made / "target" / name.strip("/").replace("/", "_"), data.decode("utf-8", "replace"))
     for number, frame in enumerate(build.recording.frames, 1):
         make_directory(made / "screens")
@@ -131,6 +133,13 @@ def _gather(build: Build, command: list[str], error: OzError) -> tuple[Path, Pat
     described = _describe(build, error.message, error, made / "logs", None, 0, commands)
     report.write_report(described, build.recording, made)
     return kept, made
+
+
+def _target_logs(build: Build) -> dict[str, bytes]:
+    target = build.work / "disk"
+    if not target.exists() or target.stat().st_blocks * 512 < _WRITTEN_BYTES_MIN:
+        return {}
+    return offline.read_files(target, build.guest.log_places)
 
 
 def _describe(
