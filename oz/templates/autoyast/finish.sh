@@ -18,16 +18,8 @@ for service in SuSEfirewall2_setup SuSEfirewall2_init; do
     chkconfig $service off || :
 done
 {% endif %}
-{% if facts.has_slot_names %}
-for rules in 80-net-name-slot.rules 80-net-setup-link.rules; do
-    ln -sf /dev/null /etc/udev/rules.d/$rules
-done
-{% endif %}
-if [ ! -e /etc/ssh/ssh_host_rsa_key ]; then
-{% filter indent(4, true) %}
-{% include "scripts/make-host-keys.sh" %}
-{% endfilter %}
-fi
+{% include "scripts/keep-network-names.sh" %}
+{% include "scripts/make-first-host-keys.sh" %}
 {% if facts.has_second_stage %}
 # YaST's second stage ends with these hooks: the file's name begins as they must, and it is read by the running shell.
 hooks=/usr/lib/YaST2/startup/hooks/postSecondStage

@@ -12,15 +12,7 @@ systemctl enable sshd.service
 chkconfig --add sshd
 chkconfig sshd on
 {% endif %}
-{% if facts.has_slot_names %}
-for rules in 80-net-name-slot.rules 80-net-setup-link.rules; do
-    ln -sf /dev/null /etc/udev/rules.d/$rules
-done
-{% endif %}
-if [ ! -e /etc/ssh/ssh_host_rsa_key ]; then
-{% filter indent(4, true) %}
-{% include "scripts/make-host-keys.sh" %}
-{% endfilter %}
-fi
+{% include "scripts/keep-network-names.sh" %}
+{% include "scripts/make-first-host-keys.sh" %}
 {% include "scripts/announce-host-keys.sh" %}
 {% include "scripts/say-done.sh" %}
