@@ -144,6 +144,7 @@ def test_a_newer_release_is_planned_like_the_newest_with_one_warning(caplog: pyt
 
 def test_a_newer_minor_release_of_an_older_line_is_planned_like_its_newest(caplog: pytest.LogCaptureFixture) -> None:
     """RHEL 9 goes on while there is a 10; 8 has come to its end, and Ubuntu never had minor releases."""
+    assert guest_for(sample_tdl("14.21", distro="FreeBSD")).version == "14.21"
     with caplog.at_level(logging.WARNING, "oz"):
         guest = guest_for(sample_tdl("9.31", distro="RHEL"))
     assert "RHEL 9.31 is newer than this Oz, which knows 9." in caplog.text

@@ -74,6 +74,8 @@ RELEASES: tuple[Release, ...] = tuple(
         planner=FreeBsd,
         install_types={arch: types for arch, types in _ARCHES[version].items() if types},
         end_of_life=end_of_life,
+        # FreeBSD 14 goes on beside 15, to the end of 2028 (https://www.freebsd.org/security/).
+        is_growing=version in ("14.4", "15.1"),
         facts=FreeBsdFacts(
             system=SystemFacts(**_SYSTEM[version]),
             hardware=HardwareFacts(**_HARDWARE[version]),
