@@ -17,7 +17,7 @@ from oz.errors import MediumError, UsageError
 from oz.guests.base import HardwareFacts, refuse
 from oz.guests.hardware import plan_hardware
 from oz.guests.unattendfacts import ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
-from oz.guests.windows import DONE, PASSWORD_MAX, Windows, as_dos, computer_name
+from oz.guests.windows import DONE, KEY_FORM, PASSWORD_MAX, Windows, as_dos, computer_name
 from oz.model import (
     Access,
     Boot,
@@ -161,10 +161,9 @@ class UnattendedWindows(Windows):
         if edition.edition_id.endswith("Eval"):
             return tdl.key
         if key is None:
-            form = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
             name = printable(edition.name)
             raise refuse(
-                tdl, "os", f"{name} asks for a product key, which the template lacks", f"add <key>{form}</key>"
+                tdl, "os", f"{name} asks for a product key, which the template lacks", f"add <key>{KEY_FORM}</key>"
             )
         return key
 

@@ -36,6 +36,7 @@ from oz.units import format_size
 DONE = "OZDONE.VBS"
 _DONE_COMMAND = f"wscript.exe A:\\{DONE}"
 _PARTITIONS = PartitionFacts(filesystems=("ntfs",), boot_filesystem="ntfs", has_lvm=False, has_biosboot=False)
+KEY_FORM = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
 PASSWORD_MAX = 127
 """Characters (Microsoft's reference of Unattend.txt, AdminPassword)."""
 _COMPUTER_NAME_MAX = 15
@@ -107,13 +108,15 @@ class Windows(Guest):
         self.plan_customize(tdl)
 
     def _check_key(self, tdl: Tdl) -> None:
-        form = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
         if not tdl.key:
             raise refuse(
-                tdl, "os", f"{self.title} asks for a product key, which the template lacks", f"add <key>{form}</key>"
+                tdl,
+                "os",
+                f"{self.title} asks for a product key, which the template lacks",
+                f"add <key>{KEY_FORM}</key>",
             )
         if not re.fullmatch(r"[A-Za-z0-9]{5}(-[A-Za-z0-9]{5}){4}", tdl.key):
-            raise refuse(tdl, "os/key", "this is not the form of a product key", f"write it as {form}")
+            raise refuse(tdl, "os/key", "this is not the form of a product key", f"write it as {KEY_FORM}")
 
     def _check_password(self, tdl: Tdl, password: str) -> None:
         try:
