@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from programs import ROOT
@@ -64,3 +65,19 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up(first: int, second: 
         stdout, stderr = process.communicate("go on\n", timeout=60)
     assert (process.returncode, stdout) == (status, "cleaned\n"), stderr
     assert stderr.endswith("; nothing half-made is left\n") and "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["oz-install", "t"], ["oz-customize", "t", "i"], ["oz-generate-manifest", "t", "i"], ["oz-cleanup-cache"]]
+)
+def test_ctrl_c_before_oz_is_imported_prints_nothing(words: list[str], tmp_path: Path) -> None:
+    endless = tmp_path / "oz.cfg"
+    os.mkfifo(endless)
+    program = [sys.executable, "-X", "importtime", ROOT / "bin" / words[0], *words[1:], "-c", endless]
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr and any("oz.errors" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    # by the signal itself, or, where this test was slow, as any time later
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert "Traceback" not in rest
