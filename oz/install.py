@@ -28,7 +28,7 @@ from oz.failures import Listener
 from oz.host import access as access_files
 from oz.host import disk, durations, waiting
 from oz.marks import Marks, read_marks
-from oz.media import BootFiles, fetch_media, inspect, keep_beside, remaster
+from oz.media import BootFiles, check_drivers, fetch_media, inspect, keep_beside, remaster
 from oz.model import Access, Boot, Drive, Installed, InstallPlan, Machine, MediaPlan, Medium, Tdl
 from oz.progress import note, step, wait
 from oz.protocols import Counters, Domain, RealClock
@@ -82,6 +82,7 @@ def install(build: Build, *, stop_after: StopAfter | None = None) -> Installed:
         guest.password_schemes, root_password=tdl.rootpw, private_key_file=build.config.sshprivkey
     )
     plan = guest.plan_install(tdl, medium, access, settings)
+    check_drivers(plan)
     _keep_plan(media, medium, plan, build)
     build.recording.secrets += [access.root_password]
     if medium and medium.path:
@@ -122,8 +123,7 @@ def _foresee(build: Build, stop_after: StopAfter | None) -> None:
     tdl, guest = replace(build.tdl, rootpw=None), build.guest
     medium = guest.documented_medium(tdl) if tdl.install_type == "iso" else None
     plan = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
-    if plan.drivers and not os.access(plan.drivers, os.R_OK):
-        raise HostError(f"{plan.drivers}: missing or not readable", hint="see virtio_win in oz.cfg")
+    check_drivers(plan)
     disk.check_tools()
     if stop_after in (None, "install"):
         build.hypervisor().check_hardware(plan.hardware, build.settings.domain_type)

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from oz.build import Build, make_directory
-from oz.errors import TdlError
+from oz.errors import MediumError, TdlError
 from oz.host import cache, disk, fetch, initrd, iso
 from oz.inspection import look_at
 from oz.model import Drive, Floppy, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit, Seed
@@ -73,6 +73,20 @@ def inspect(files: Mapping[str, Path], media: MediaPlan, build: Build) -> Medium
         medium = look_at(path, media, build.tdl, build.guest, insists=build.options.force_media)
     note(f"medium: {medium.volume_id}")
     return medium
+
+
+def check_drivers(plan: InstallPlan) -> None:
+    """Return if the plan needs no CD of drivers, or it is the right one. Raises MediumError."""
+    if plan.drivers is None:
+        return
+    hint = "name virtio-win.iso in <drivers> of the template, or as virtio_win in oz.cfg"
+    try:
+        there = {path.lower() for path in iso.inspect(plan.drivers).paths}
+    except MediumError as error:
+        raise MediumError(f"the CD of drivers {error.message}", hint=hint) from error
+    for wanted in plan.drivers_paths:
+        if not any(path.startswith(f"{wanted.lower()}/") for path in there):
+            raise MediumError(f"{plan.drivers} is no CD of drivers for this release: it has no {wanted}", hint=hint)
 
 
 def remaster(

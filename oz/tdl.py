@@ -8,6 +8,7 @@ tells people.
 from collections import defaultdict
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import unquote, urlsplit
 
 from oz import tdlvalues as values
 from oz.errors import TdlError
@@ -38,6 +39,7 @@ TABLE: dict[str, Row] = {
     "os/install/md5sum": Row("optional", values.MD5),
     "os/install/sha1sum": Row("optional", values.SHA1),
     "os/install/sha256sum": Row("optional", values.SHA256),
+    "os/install/drivers": Row("optional", values.LOCAL_URL),
     "os/install/extras": Row("optional"),
     "os/install/extras/file": Row("many"),
     "os/install/extras/file/@source": Row("one", values.FILE_URL),
@@ -223,7 +225,7 @@ def _check_install(install: Element, faults: Faults) -> None:
     for child in install.children:
         if child.tag in ("iso", "url") and child.tag != form:
             faults.add(child, f"<install> of type {form} has <{child.tag}>, expected <{form}> alone")
-        elif child.tag == "extras" or child in sums:
+        elif child.tag in ("extras", "drivers") or child in sums:
             if form != "iso":
                 faults.add(child, f"<{child.tag}> is for type iso alone, expected none in an install of type {form}")
             elif child in sums[1:] and child.tag != sums[0].tag:
@@ -303,6 +305,7 @@ def _build(root: Element, path: str) -> Tdl:
         install_type=form,
         install_url=_need(install, form),
         checksum=_build_checksum(install),
+        drivers=_build_drivers(install),
         extras=tuple(_build_extras(install)),
         icicle_extra_command=_get(root, "os/icicle/extra_command"),
         disk_bytes=_disk_bytes(root),
@@ -328,6 +331,11 @@ def _build_checksum(install: Element) -> Checksum | None:
         if value:
             return Checksum(algorithm=algorithm, value=value)
     return None
+
+
+def _build_drivers(install: Element) -> Path | None:
+    url = _get(install, "drivers")
+    return Path(unquote(urlsplit(url).path)) if url else None
 
 
 def _build_virtual(root: Element) -> Virtual:

@@ -254,6 +254,10 @@ def _check_file_url(value: str) -> str:
     return url
 
 
+def _check_local_url(value: str) -> str:
+    return _check_url(_check_file_url(value), ("file",))
+
+
 def _check_directory_url(value: str) -> str:
     return _check_url(value, ("file", "ftp"))
 
@@ -347,6 +351,7 @@ TREE_URL = Kind(
     expected="the http, https or ftp URL of an install tree, one that the guest can reach", check=_check_tree_url
 )
 FILE_URL = Kind(expected=f"{_URL_WORDS} of a file", check=_check_file_url)
+LOCAL_URL = Kind(expected="the file URL of a file on this host", check=_check_local_url)
 DIRECTORY_URL = Kind(expected="the file or ftp URL of a directory", check=_check_directory_url)
 MEDIUM_FILE = Kind(expected="a file's path on the install medium, without '..'", check=_check_medium_file)
 MEDIUM_DIRECTORY = Kind(expected="a directory's path on the install medium, without '..'", check=_check_components)

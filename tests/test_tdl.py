@@ -123,6 +123,10 @@ def test_blanks_around_values_are_dropped() -> None:
     assert (found.name, found.arch, found.rootpw, found.disk_bytes) == ("case", "x86_64", "two words", 20 * 1024**3)
 
 
+def test_a_cd_of_drivers_is_a_file_here() -> None:
+    assert case("valid-drivers").drivers == Path("/srv/virtio win.iso") and tdl.parse(template()).drivers is None
+
+
 def test_no_break_space_is_part_of_a_password() -> None:
     assert tdl.parse(template(os="<rootpw> a\u00a0 </rootpw>")).rootpw == "a\u00a0"
 

@@ -2,6 +2,7 @@
 
 import re
 import string
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from programs import run, write_config
 from scripted import FakeClock, ScriptedDomain
 
 from oz import install
-from oz.build import Options, open_build
+from oz.build import Options, open_build, settle
 from oz.config import load as load_config
 from oz.dryrun import dry_machine
 from oz.errors import MediumError, OzError, TdlError, UnsupportedError, UsageError
 from oz.guests import guest_for, identify
 from oz.host.access import placeholder_access
-from oz.media import remaster
+from oz.media import check_drivers, remaster
 from oz.model import Edition, Extra, Hardware, Machine, Medium, Package, Partition, Settings, Tdl, Virtual
 from oz.protocols import DomainEvent
 from oz.units import GIB, TIB
@@ -421,5 +422,29 @@ def test_a_cd_of_drivers_that_is_not_there_is_missed_before_a_download(tmp_path:
     )
     config = write_config(tmp_path, paths_virtio_win=f"{tmp_path}/none.iso", libvirt_type="qemu")
     done = run("oz-install", "-c", config, tmp_path / "w.tdl")
-    assert done.returncode == 8 and "none.iso: missing or not readable\n  hint: see virtio_win" in done.stderr
+    assert done.returncode == 5 and "none.iso: No such file or directory\n  hint: name virtio-win.iso" in done.stderr
     assert "Fetch" not in done.stderr
+
+
+def test_a_cd_of_drivers_has_those_of_the_release(tmp_path: Path) -> None:
+    """By genisoimage, as the real one has them: in either case, and not for every release."""
+    for name in ("viostor/w10/amd64/viostor.inf", "NetKVM/w10/amd64/netkvm.inf", "NetKVM/w11/amd64/netkvm.inf"):
+        (tmp_path / "tree" / name).parent.mkdir(parents=True)
+        (tmp_path / "tree" / name).touch()
+    cd = tmp_path / "v.iso"
+    subprocess.run(["genisoimage", "-quiet", "-J", "-o", cd, tmp_path / "tree"], check=True)
+    check_drivers(sample_plan(later("10"), Settings(virtio_win=cd)))
+    check_drivers(sample_plan(later("10")))
+    with pytest.raises(MediumError, match=r"v\.iso is no CD of drivers for this release: it has no /viostor/w11/amd64"):
+        check_drivers(sample_plan(later("11"), Settings(virtio_win=cd)))
+    cd.write_bytes(b"nothing")
+    with pytest.raises(MediumError, match=r"the CD of drivers .*v\.iso: "):
+        check_drivers(sample_plan(later("10"), Settings(virtio_win=cd)))
+
+
+def test_the_templates_cd_of_drivers_goes_before_that_of_oz_cfg(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path, paths_virtio_win="/c.iso"), is_root=False, home=tmp_path)
+    assert settle(config, later("10"), Options(), probe=False).virtio_win == Path("/c.iso")
+    assert settle(config, later("10", drivers=Path("/t.iso")), Options(), probe=False).virtio_win == Path("/t.iso")
+    with pytest.raises(UnsupportedError, match=r"sample\.tdl:\d+: Debian 13 takes no CD of drivers"):
+        guest_for(sample_tdl(drivers=Path("/t.iso")))

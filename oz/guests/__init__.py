@@ -105,6 +105,10 @@ def guest_for(tdl: Tdl) -> Guest:
             f"{tdl.where('os/install')}: {title} on {tdl.arch} cannot be installed by {tdl.install_type}",
             hint=f"it can be by {', '.join(types)}",
         )
+    if tdl.drivers is not None and not release.planner.takes_drivers:
+        raise UnsupportedError(
+            f"{tdl.where('os/install/drivers')}: {title} takes no CD of drivers", hint="remove it: its own are enough"
+        )
     if tdl.edition is not None and not release.planner.has_editions:
         raise UnsupportedError(
             f"{tdl.where('os/edition')}: a medium of {title} holds one system, with no <edition>", hint="remove it"

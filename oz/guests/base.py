@@ -64,6 +64,8 @@ class Guest(ABC):
     """Files and directories of the target in which its installer leaves logs."""
     is_on_live_media: ClassVar[bool] = False
     """The installer is a program of a live system."""
+    takes_drivers: ClassVar[bool] = False
+    """Its installer lacks drivers that a second CD may bring."""
     has_editions: ClassVar[bool] = False
     """A medium holds several systems, of which a template may name one."""
 

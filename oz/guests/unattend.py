@@ -39,7 +39,7 @@ _LETTERS = "DEFGHI"
 """Of drives that may be CDs: setup and system give them as they find them."""
 _DONE_COMMAND = f"cmd.exe /c for %d in ({' '.join(_LETTERS)}) do if exist %d:\\{DONE} wscript.exe %d:\\{DONE}"
 _DRIVERS = ("viostor", "NetKVM", "vioserial", "Balloon", "viorng")
-"""Directories of the CD of virtio drivers."""
+"""Directories of the CD of virtio drivers; the machine needs the first two."""
 _INSTALLER = ("/sources/install.wim", "/sources/install.esd", "/sources/install.swm")
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _KINDS = ("[A-Z]", "[a-z]", "[0-9]", r"[^A-Za-z0-9]")
@@ -50,6 +50,7 @@ class UnattendedWindows(Windows):
     medium_hint = "use the DVD of the release, or its image"
     log_places = ("/Windows/Panther", "/$WINDOWS.~BT/Sources/Panther")
     has_editions = True
+    takes_drivers = True
 
     # ---------------------------------------------------------------- what a template may ask for
 
@@ -209,6 +210,7 @@ class UnattendedWindows(Windows):
                 label="OZ_UNATTEND", files={"autounattend.xml": answer.encode(), DONE: as_dos(done).encode("ascii")}
             ),
             drivers=settings.virtio_win,
+            drivers_paths=tuple("/" + path.replace("\\", "/") for path in drivers[:2]) if settings.virtio_win else (),
             boots=(
                 Boot(
                     device="cdrom",

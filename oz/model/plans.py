@@ -97,6 +97,8 @@ class InstallPlan:
     seed: Seed | None = None
     drivers: Path | None = None
     """A CD with drivers, which the installer gets as it is."""
+    drivers_paths: tuple[str, ...] = ()
+    """What is on that CD, or it is another one."""
     has_partition_table: bool = False
     """The disk gets an empty MS-DOS partition table first: the installer asks about a disk without one."""
     boots: tuple[Boot, ...]

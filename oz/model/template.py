@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 
@@ -101,6 +102,8 @@ class Tdl:
     install_url: str
     description: str | None = None
     checksum: Checksum | None = None
+    drivers: Path | None = None
+    """A CD with drivers that the medium lacks."""
     extras: tuple[Extra, ...] = ()
     rootpw: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
