@@ -189,7 +189,7 @@ def test_error_status_is_said_in_the_servers_words(server: HttpServer, tmp_path:
     with pytest.raises(MediumError, match=r"/none: the server says 404 Not Found"):
         fetch(server.url("/none"), directory=tmp_path, patience=QUICK)
     server.files["/x"] = Served(status=403, reason="Members \x1b[31monly")
-    with pytest.raises(MediumError, match=r"the server says 403 Members  \[31monly$"):
+    with pytest.raises(MediumError, match=r"the server says 403 Members  \[31monly\n"):
         fetch(server.url("/x"), directory=tmp_path, patience=QUICK)
     server.files["/x"] = Served(status=503)
     with pytest.raises(MediumError, match=r"cannot download .*503 Service Unavailable \(3 attempts\)"):

@@ -6,17 +6,21 @@
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from guest import tinycd
 from guest.place import DISK_BYTES, PATIENCE_S, Place
+from httpserver import HttpServer, Served
 
 pytestmark = [
     pytest.mark.torture,
@@ -232,3 +236,50 @@ def test_an_emulator_that_is_killed_ends_the_build_with_words(
     assert "the guest was stopped from outside" in stderr or "crashed" in stderr, stderr
     assert not place.leftovers()
     say.text = f"the death of QEMU was told after {time.monotonic() - start:.1f} s"
+
+
+class FickleServer(HttpServer):
+    """Breaks off, and has another file under the same name the second time."""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        super().answer(request)
+        self.files["/cd.iso"] = Served(content=self.files["/cd.iso"].content[::-1], etag='"2"')
+
+
+SERVERS: dict[str, tuple[type[HttpServer], dict[str, Any], int, str]] = {
+    "stalls": (HttpServer, {"stalls_after": [40_000]}, 0, ""),
+    "truncates": (HttpServer, {"breaks_after": [30_000, 30_000, 30_000]}, 0, ""),
+    "truncates-always": (HttpServer, {"breaks_after": [30_000] * 99, "has_ranges": False}, 5, "it ended too early"),
+    "lies-about-length": (HttpServer, {"extra_length": 10}, 5, "cannot download"),
+    "changes-its-file": (FickleServer, {"breaks_after": [30_000]}, 5, "has the sha256 digest"),
+    "redirects-for-ever": (HttpServer, {"redirect": "/cd.iso"}, 5, "redirects"),
+}
+"""What a media server does, the exit status, and what is said."""
+
+
+def test_media_servers_that_err(short_dir: Path, capabilities_cache: Path, cds: Path, say: Figures) -> None:
+    place = Place(short_dir / "servers", capabilities_cache)
+    content = (cds / "finish.iso").read_bytes()
+
+    def install(name: str) -> subprocess.CompletedProcess[str]:
+        kind, facts, _, _ = SERVERS[name]
+        server = kind()
+        server.files["/cd.iso"] = Served(content=content, etag='"1"', **facts)
+        try:
+            template = place.write_template(name, cds / "finish.iso")
+            url = f"<iso>{server.url('/cd.iso')}</iso><sha256sum>{digest(cds / 'finish.iso')}</sha256sum>"
+            text = re.sub("<size>.*</size>", "<size>2 GiB</size>", template.read_text())
+            template.write_text(re.sub("<iso>.*</iso>", url, text))
+            return place.install(template)
+        finally:
+            server.close()
+
+    with ThreadPoolExecutor(len(SERVERS)) as pool:
+        runs = dict(zip(SERVERS, pool.map(install, SERVERS), strict=True))
+    for name, run in runs.items():
+        *_, status, words = SERVERS[name]
+        assert run.returncode == status, (name, run.stderr)
+        assert words in run.stderr and (status == 0 or "\n  hint: " in run.stderr), (name, run.stderr)
+        assert not place.leftovers(name), name
+        assert (place.images / f"{name}.dsk").exists() == (status == 0)
+    say.text = f"{len(SERVERS)} kinds of media servers that err: 2 survived, {len(SERVERS) - 2} told"

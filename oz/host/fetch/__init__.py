@@ -27,7 +27,15 @@ from urllib.parse import quote
 from oz import checksums
 from oz.errors import HostError, MediumError
 from oz.host import locks
-from oz.host.fetch.servers import Facts, Patience, TransferInterruptedError, UnreachableError, open_url, walk_ftp
+from oz.host.fetch.servers import (
+    OTHER_MIRROR,
+    Facts,
+    Patience,
+    TransferInterruptedError,
+    UnreachableError,
+    open_url,
+    walk_ftp,
+)
 from oz.host.fetch.urls import cached_name, file_name, local_path, reading, scheme_of, walk_directory
 from oz.model import Checksum
 from oz.progress import Meter
@@ -258,7 +266,8 @@ def _download(job: _Job) -> Facts:
             failures = failures + 1 if size < best + 1024**2 else 1
             best = max(best, size)
             if failures >= job.patience.attempts:
-                raise MediumError(f"cannot download {redact(job.url)}: {error} ({failures} attempts)") from error
+                words = f"cannot download {redact(job.url)}: {error} ({failures} attempts)"
+                raise MediumError(words, hint=OTHER_MIRROR) from error
             log.info("%s: %s; trying again", redact(job.url), error)
         except UnreachableError:
             failures += 1

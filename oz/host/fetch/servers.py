@@ -21,6 +21,8 @@ from oz.errors import MediumError
 from oz.redaction import redact
 
 REDIRECT_LIMIT = 10
+OTHER_MIRROR = "try again later, or name another mirror"
+_CHECK_ROUTE = "check the URL and this host's network; a proxy is named in the environment, as http_proxy and its kin"
 TREE_LIMIT = 20_000
 TREE_DEPTH_LIMIT = 32
 
@@ -95,7 +97,7 @@ def open_url(url: str, headers: Mapping[str, str], patience: Patience) -> Iterat
         if response.status_code in _RETRIED_STATUSES:
             raise TransferInterruptedError(words)
         if response.status_code not in ({200, 206, 416} if "Range" in headers else {200, 304}):
-            raise MediumError(f"{redact(url)}: {words}")
+            raise MediumError(f"{redact(url)}: {words}", hint="check the URL: is the file there, and may it be had?")
         yield _http_answer(response, patience)
 
 
@@ -145,7 +147,8 @@ def _request(session: requests.Session, url: str, headers: Mapping[str, str], pa
             here, previous = urljoin(here, location), here
             before, after = urlsplit(previous), urlsplit(here)
         except _NETWORK_ERRORS as error:
-            raise UnreachableError(f"cannot reach {redact(here)}: {_reason(error, patience)}") from error
+            words = f"cannot reach {redact(here)}: {_reason(error, patience)}"
+            raise UnreachableError(words, hint=_CHECK_ROUTE) from error
         if after.scheme not in ("http", "https") or not after.hostname:
             raise MediumError(f"{redact(previous)} redirects to {_clean(redact(here))!r}, which is refused")
         if before.scheme == "https" and after.scheme == "http":
@@ -153,7 +156,7 @@ def _request(session: requests.Session, url: str, headers: Mapping[str, str], pa
                 f"{redact(previous)} redirects to {_clean(redact(here))}, which gives up encryption",
                 hint="if that is acceptable, write the http URL itself",
             )
-    raise MediumError(f"{redact(url)} redirects more than {REDIRECT_LIMIT} times")
+    raise MediumError(f"{redact(url)} redirects more than {REDIRECT_LIMIT} times", hint=OTHER_MIRROR)
 
 
 def _http_answer(response: requests.Response, patience: Patience) -> Answer:
@@ -186,7 +189,7 @@ def _open_ftp(url: str, patience: Patience) -> "urllib.response.addinfourl":
         words = _reason(error, patience)
         if isinstance(_innermost(error), ftplib.error_perm):
             raise MediumError(f"{redact(url)}: the server says {words}") from error
-        raise UnreachableError(f"cannot reach {redact(url)}: {words}") from error
+        raise UnreachableError(f"cannot reach {redact(url)}: {words}", hint=_CHECK_ROUTE) from error
 
 
 def _list_ftp(ftp: ftplib.FTP, folder: str) -> Iterator[tuple[str, str]]:
