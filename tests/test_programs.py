@@ -766,3 +766,25 @@ def test_installed_by_pip(tmp_path: Path) -> None:
     words = [venv / "bin/oz-install", "-q", "--dry-run", EXAMPLES[0]]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, env=environment)
     assert done.returncode == 0 and json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize(("number", "example", "added"), [
+    (0, "debian-13", "d-i pkgsel/include string openssh-server curl"),
+    (1, "fedora-44", "timezone Europe/Berlin --utc"),
+])  # fmt: skip
+def test_an_answer_file_may_build_on_ours(number: int, example: str, added: str, tmp_path: Path) -> None:
+    """The documentation's own words."""
+    options = (ROOT / "docs/options.md").read_text()
+    section = options.partition("### An answer file of your own")[2].partition("\n#")[0]
+    blocks = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    mine = tmp_path / "mine"
+    mine.write_text(blocks[number].replace("\n    ", "\n").removeprefix("    "))
+    template = ROOT / f"examples/{example}.tdl"
+    plans = []
+    for options in ([], ["-a", mine]):
+        done = run("oz-install", "--dry-run", *options, template)
+        assert done.returncode == 0, done.stderr
+        plans.append(json.loads(done.stdout)["install"]["answer"].splitlines())
+    ours, theirs = plans
+    assert added in theirs and added not in ours
+    assert set(ours) <= set(theirs)
