@@ -389,7 +389,7 @@ def test_what_a_key_says_of_itself_reaches_the_script_whole() -> None:
     plan = guest.plan_install(
         tdl, guest.documented_medium(tdl), replace(sample_access(guest), public_key=key), Settings()
     )
-    line = next(line for line in text_of(plan.answer, "source")[0].splitlines() if "authorized_keys" in line)
+    line = next(line for line in text_of(plan.answer, "source")[-1].splitlines() if "authorized_keys" in line)
     said = subprocess.run(["sh", "-c", line.partition(">>")[0]], capture_output=True, text=True, check=True)
     assert said.stdout == f"# oz build key\n{key}\n"
 
@@ -430,7 +430,7 @@ def test_a_users_profile_replaces_ours_and_nothing_else() -> None:
     text = "<profile><p>{{ root_password_hash }}</p><source>{{ finish }}</source></profile>"
     plan, ours = sample_plan(suse_tdl("11.3"), Settings(answer=text)), sample_plan(suse_tdl("11.3"))
     assert plan.answer.startswith("<profile><p>$6$")
-    assert etree.fromstring(plan.answer.encode())[1].text == text_of(ours.answer, "source")[0]
+    assert etree.fromstring(plan.answer.encode())[1].text == text_of(ours.answer, "source")[-1]
     assert plan_texts(plan)["boot_x86_64_loader_isolinux.cfg"] == plan_texts(ours)["boot_x86_64_loader_isolinux.cfg"]
 
 
@@ -465,7 +465,7 @@ def run_finish(version: str, root: Path, *, has_sshd: bool = True) -> subprocess
     (root / "usr/sbin/sshd").write_text("")
     (root / "usr/sbin/sshd").chmod(0o755 if has_sshd else 0o644)
     (root / "proc/mounts").write_text("/dev/vda1 / ext4 ro 0 0\n")
-    text = text_of(sample_plan(suse_tdl(version)).answer, "source")[0]
+    text = text_of(sample_plan(suse_tdl(version)).answer, "source")[-1]
     text = re.sub(r"^\[ -c /dev/ttyS1 \].*$", "", text, flags=re.MULTILINE).replace(">/dev/ttyS1", f">>{root}/port")
     text = re.sub(r"(?<=[ ='>])/(root|etc|usr|var|proc)/", rf"{root}/\1/", text)
     (root / "finish.sh").write_text(text)

@@ -49,6 +49,7 @@ class AgamaFacts:
 
 class Agama(Guest):
     facts: AgamaFacts
+    log_command = "journalctl --no-tail -f -u 'agama*' | grep --line-buffered -m 20000 ."
     log_places = ("/var/log/agama-installation",)
     identity_files = Suse.identity_files
     medium_hint = "use Agama's, as in Leap-16.0-offline-installer, SLES-16.0-Full or agama-installer; a DVD has YaST"

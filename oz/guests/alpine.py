@@ -14,6 +14,7 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -122,6 +123,7 @@ class Alpine(Guest):
             boots=(Boot(device="cdrom"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="alpine"),
         )
 
     def _menus(self, medium: Medium, hardware: Hardware, arguments: str) -> tuple[MediumEdit, ...]:

@@ -10,6 +10,7 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
+    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -134,4 +135,5 @@ class Arch(Guest):
             boots=(Boot(device="cdrom"),),
             hardware=hardware,
             **self.plan_limits(settings),
+            log=InstallerLog(installer="arch"),
         )

@@ -60,6 +60,8 @@ class Guest(ABC):
     identity_files: ClassVar[tuple[str, ...]] = ()
     """Files of a medium that tell what is on it."""
     medium_hint: ClassVar[str] = "use the first CD or DVD"
+    log_command: ClassVar[str] = ""
+    """In the installer's system prints the lines of its log as they come, and goes on."""
     log_places: ClassVar[tuple[str, ...]] = ()
     """Files and directories of the target in which its installer leaves logs."""
     is_on_live_media: ClassVar[bool] = False
@@ -202,6 +204,7 @@ class Guest(ABC):
             "public_key": access.public_key,
             "release": self.release,
             "root_password_hash": self._password_hash(access),
+            "send_log": render("scripts/send-log.sh", log_command=self.log_command, ports=self.ports),
             "system": self.system,
             "target": "",
             "tdl": tdl,

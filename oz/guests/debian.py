@@ -34,6 +34,7 @@ _DIRECTORY = "/oz"
 
 class Debian(Guest):
     facts: DebianFacts
+    log_command = "tail -n +1 -f /var/log/syslog"
     log_places = ("/var/log/installer", "/var/log/dpkg.log", "/var/log/bootstrap.log")
     identity_files = ("/.disk/info",)
     medium_hint = "use a netinst CD, or the first CD or DVD"

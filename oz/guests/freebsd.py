@@ -47,6 +47,7 @@ class FreeBsdFacts:
 
 class FreeBsd(Guest):
     facts: FreeBsdFacts
+    log_command = "tail -n +1 -F /tmp/bsdinstall_log"
     medium_hint = "use disc1 or dvd1; the one called bootonly has no system on it"
 
     @property
@@ -148,7 +149,7 @@ class FreeBsd(Guest):
             kept=medium.contents.get(_LOADER, b"").decode("utf-8", "replace").rstrip(),
             parameters=self._loader_variables(tdl),
         )
-        start = render("bsdinstall/rc.local", ports=self.ports, nonce=access.nonce)
+        start = render("bsdinstall/rc.local", **self.answer_variables(tdl, access))
         files = {_LOADER: loader, _ANSWER: answer, _START: start}
         return InstallPlan(
             answer_name=_ANSWER.rpartition("/")[2],

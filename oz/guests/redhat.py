@@ -39,6 +39,7 @@ _PXEBOOT = "/images/pxeboot"
 
 class RedHat(Guest):
     facts: RedHatFacts
+    log_command = "tail -n +1 -f /tmp/anaconda.log /tmp/syslog"
     log_places = ("/var/log/anaconda", "/root/install.log", "/root/install.log.syslog", "/tmp/anaconda.log")
     identity_files = IDENTITY_FILES
     medium_hint = "use the DVD, or the first CD"

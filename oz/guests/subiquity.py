@@ -38,6 +38,7 @@ _SEED = "/nocloud"
 
 class Subiquity(Guest):
     facts: SubiquityFacts
+    log_command = "journalctl --no-tail -f | grep --line-buffered -m 20000 -E 'subiquity|curtin'"
     log_places = ("/var/log/installer",)
     identity_files = Ubuntu.identity_files
     medium_hint = "use the live server medium, or from 23.04 on the desktop's"

@@ -57,6 +57,8 @@ class Slice:
 
 class Suse(Guest):
     facts: SuseFacts
+    # Errors, and worse (libycp, y2log.h: LOG_ERROR is 3); the rest are thousands of lines. It is rotated.
+    log_command = "tail -n +1 -F /var/log/YaST2/y2log | grep --line-buffered -m 20000 -E '^[^<]* <[3-5]> '"
     log_places = ("/var/log/YaST2",)
     identity_files = ("/content", "/media.1/build")
     medium_hint = "use the first DVD; of SLES 15 the one called Full"

@@ -190,7 +190,8 @@ def distinct(name: str) -> set[str]:
 
 def test_shells_parse_the_script_and_the_command() -> None:
     assert len(distinct("oz_late.sh")) == 4
-    for text in distinct("oz_late.sh") | {*read(plan_texts(live_plan("24.04")))["late-commands"]}:
+    answer = read(plan_texts(live_plan("24.04")))
+    for text in distinct("oz_late.sh") | {*answer["early-commands"], *answer["late-commands"]}:
         for shell in ("sh", "dash"):
             checked = subprocess.run([shell, "-n"], input=text, text=True, capture_output=True)
             assert (checked.returncode, checked.stderr) == (0, ""), text

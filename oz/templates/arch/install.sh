@@ -1,4 +1,6 @@
 set -e
+trap 'echo "oz: line $LINENO of install.sh failed"' ERR
+echo oz: disk
 sfdisk --wipe always {{ disk_device }} <<'TABLE'
 label: dos
 {% for one in slices %}
@@ -17,9 +19,11 @@ mkfs.{{ one.filesystem }} -q {{ "-F" if one.filesystem.startswith("ext") else "-
 {% for one in mounts %}
 mount --mkdir {{ one.device }} {{ (target ~ one.mount) | q }}
 {% endfor %}
+echo oz: packages
 systemctl start systemd-networkd-wait-online.service pacman-init.service
 printf '%s\n' {{ ("Server = " ~ mirror) | q }} >/etc/pacman.d/mirrorlist
 pacstrap {{ target }} base linux grub openssh{{ " xfsprogs btrfs-progs" if needs_tools }}
+echo oz: system
 genfstab -U {{ target }} >>{{ target }}/etc/fstab
 echo arch >{{ target }}/etc/hostname
 echo LANG=C.UTF-8 >{{ target }}/etc/locale.conf

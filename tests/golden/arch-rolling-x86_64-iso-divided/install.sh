@@ -1,4 +1,6 @@
 set -e
+trap 'echo "oz: line $LINENO of install.sh failed"' ERR
+echo oz: disk
 sfdisk --wipe always /dev/vda <<'TABLE'
 label: dos
 size=1024MiB, type=83
@@ -15,9 +17,11 @@ mkfs.ext4 -q -F /dev/vda4
 mount --mkdir /dev/vda4 /mnt/
 mount --mkdir /dev/vda2 /mnt/var
 mount --mkdir /dev/vda1 /mnt/var/lib
+echo oz: packages
 systemctl start systemd-networkd-wait-online.service pacman-init.service
 printf '%s\n' 'Server = http://mirrors.kernel.org/archlinux/$repo/os/$arch' >/etc/pacman.d/mirrorlist
 pacstrap /mnt base linux grub openssh xfsprogs btrfs-progs
+echo oz: system
 genfstab -U /mnt >>/mnt/etc/fstab
 echo arch >/mnt/etc/hostname
 echo LANG=C.UTF-8 >/mnt/etc/locale.conf

@@ -1,4 +1,6 @@
 set -e
+trap 'echo "oz: line $LINENO of install.sh failed"' ERR
+echo oz: disk
 sfdisk --wipe always /dev/vda <<'TABLE'
 label: dos
 type=83
@@ -6,9 +8,11 @@ TABLE
 udevadm settle
 mkfs.ext4 -q -F /dev/vda1
 mount --mkdir /dev/vda1 /mnt/
+echo oz: packages
 systemctl start systemd-networkd-wait-online.service pacman-init.service
 printf '%s\n' 'Server = http://mirrors.kernel.org/archlinux/$repo/os/$arch' >/etc/pacman.d/mirrorlist
 pacstrap /mnt base linux grub openssh
+echo oz: system
 genfstab -U /mnt >>/mnt/etc/fstab
 echo arch >/mnt/etc/hostname
 echo LANG=C.UTF-8 >/mnt/etc/locale.conf

@@ -4,6 +4,7 @@
 # From its first line on, each line in one write: what others say on this port comes between two of them. It is closed
 # after each, which waits until all is sent: a mark is not to queue behind a log when the power goes off.
 (
+    [ -c /dev/ttyS1 ] || exit
     tail -n +1 -f /var/log/syslog | while IFS= read -r line; do
         printf 'oz-log %s\n' "$line" >/dev/ttyS1
     done
