@@ -45,6 +45,8 @@ setup(
         "Jinja2>=3.1",
         "lxml>=4.9",
         "requests>=2.28",
+        # draws the progress of an installation on a terminal
+        "rich>=13",
         # crypt(3) hashes; Python 3.13 has no crypt module, and passlib is no longer kept up.
         "libpass>=1.9",
     ],
@@ -66,6 +68,8 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "hypothesis",
+            # a terminal, to see what a program has drawn on it
+            "pyte>=0.8",
             "pyftpdlib>=2",
             "oz[offline]",
             # reads kickstart files as the installers do

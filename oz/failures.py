@@ -1,13 +1,14 @@
-"""What installers say, understood: the lines that mean failure, questions and steps, from oz/guests/failures.tsv."""
+"""What installers say, understood: failures, questions, steps and how far they are, by oz/guests/failures.tsv."""
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
-from oz.progress import note
+from oz.progress import line as tell_line
+from oz.progress import stage
 from oz.redaction import redact
 
 _TABLE = Path(__file__).parent / "guests" / "failures.tsv"
@@ -15,8 +16,9 @@ _LINE_MAX = 1000
 _SCREEN_LINES = 40
 """How far back on the console the words of a question are looked for."""
 _WARNINGS_MAX = 5
-_STEPS_MAX = 5000
+_STAGES_MAX = 20_000
 _ANY = "*"
+_SAME = "-"
 
 Severity = Literal["fatal", "warning", "name", "step"]
 
@@ -30,7 +32,7 @@ class Saying:
     kind: str
     pattern: re.Pattern[str]
     cause: str
-    """Of one with the severity "name", what the installer calls the question."""
+    """Of one with the severity "name", what the installer calls the question; of a "step", its name, or _SAME."""
     hint: str
     source: str
     sample: str
@@ -55,6 +57,32 @@ def load() -> tuple[Saying, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """Where an installer is, by its own words alone: a step, `n` of `m` things, the fraction of the step done."""
+
+    step: str = ""
+    n: int = 0
+    m: int = 0
+    fraction: float | None = None
+
+    def after(self, saying: Saying, said: dict[str, str | None]) -> "_Stage":
+        """The next one, by a line that says so."""
+        step = said.get("step") or (self.step if saying.cause == _SAME else saying.cause)
+        now = self if step == self.step else _Stage(step=step)
+        n, m = int(said.get("n") or 0), int(said.get("m") or 0)
+        if said.get("percent"):
+            return replace(now, n=0, m=0, fraction=min(int(said["percent"] or 0), 100) / 100)
+        if n and m:
+            return replace(now, n=min(n, m), m=m, fraction=min(n / m, 1.0))
+        # A step has several batches of packages: how far one of them is does not tell how far the step is.
+        if saying.kind == "total" and now.fraction is None:
+            return replace(now, n=0, m=m)
+        if saying.kind == "item" and now.n < now.m:
+            return replace(now, n=now.n + 1)
+        return now
+
+
 class Listener:
     """Hears an installer's lines, in order: its steps become progress, its warnings are remembered."""
 
@@ -65,14 +93,15 @@ class Listener:
         self._answer_name = answer_name
         self._answer = answer
         self._screen: deque[str] = deque(maxlen=_SCREEN_LINES)
-        self._step = ""
-        self._steps_left = _STEPS_MAX
+        self._stage = _Stage()
+        self._stages_left = _STAGES_MAX
         self.warnings: dict[str, str] = {}
         """Cause to the line that told it."""
 
     def hear(self, port: str, line: str) -> tuple[str, str] | None:
         """What has failed, with the line that says so, and what to do about it; None as long as nothing has."""
         line = line[:_LINE_MAX]
+        tell_line(redact(line))
         if port == "console":
             self._screen.append(line)
         for saying in self._sayings:
@@ -82,16 +111,16 @@ class Listener:
             if saying.severity == "fatal":
                 return self._fail(saying, line)
             if saying.severity == "step":
-                self._tell_step(match[1])
+                self._tell(self._stage.after(saying, match.groupdict()))
             elif len(self.warnings) < _WARNINGS_MAX:
                 self.warnings.setdefault(saying.cause, redact(line.strip()))
         return None
 
-    def _tell_step(self, step: str) -> None:
-        if step != self._step and self._steps_left > 0:
-            self._step = step
-            self._steps_left -= 1
-            note(f"installer: {step}")
+    def _tell(self, now: "_Stage") -> None:
+        if now != self._stage and self._stages_left > 0:
+            self._stage = now
+            self._stages_left -= 1
+            stage(now.step, n=now.n, m=now.m, fraction=now.fraction)
 
     def _fail(self, saying: Saying, line: str) -> tuple[str, str]:
         if saying.kind != "question":

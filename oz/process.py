@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
@@ -16,6 +16,7 @@ from typing import NoReturn
 from oz import progress
 from oz.arguments import Parser
 from oz.errors import HostError, OzError, Terminated
+from oz.live import can_be_live, live_view
 
 
 class Told(Exception):
@@ -154,19 +155,33 @@ def _drop_lost_messages() -> None:
 
 @contextmanager
 def _showing_progress(*, as_json: bool, is_quiet: bool) -> Iterator[None]:
-    view = None
-    if as_json:
-        view = progress.json_view(sys.stderr)
-    elif not is_quiet:
-        view = progress.terminal_view(sys.stderr) if sys.stderr.isatty() else progress.plain_view(sys.stderr)
-    if view is None:
+    if is_quiet and not as_json:
         yield
         return
-    progress.add_view(view)
-    try:
-        yield
-    finally:
-        progress.remove_view(view)
+    with _view(as_json=as_json) as view:
+        progress.add_view(view)
+        try:
+            yield
+        finally:
+            progress.remove_view(view)
+
+
+def _view(*, as_json: bool) -> AbstractContextManager[progress.View]:
+    if as_json:
+        return nullcontext(progress.json_view(sys.stderr))
+    if can_be_live(sys.stderr, os.environ):
+        return live_view(sys.stderr)
+    return nullcontext(progress.plain_view(sys.stderr))
+
+
+class _Stderr:
+    """stderr as it is when something is logged: a view that draws may have taken its place."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class _JsonFormatter(logging.Formatter):
@@ -175,7 +190,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _set_up_logging(level: int, *, as_json: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_Stderr())
     if as_json:
         handler.setFormatter(_JsonFormatter("%(message)s" if level < 4 else "%(name)s: %(message)s"))
     else:

@@ -1,7 +1,6 @@
 """Progress as events: phases report steps and meters, views show them. Nothing else is said sideways."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +16,21 @@ class ProgressEvent:
 
     wait: a step that says nothing of how far it is goes on since `seconds`; `expected_s` is what it took the last time,
     0 if that is not known.
+    stage: an installer says that it is in the step `text`, at `n` of `m` things, 0 if it counts none, with so large a
+    `fraction` of the step done, None if it does not tell.
+    line: `text` is what a guest has written last, as it came.
     """
 
-    kind: Literal["begin", "end", "fail", "meter", "note", "wait"]
+    kind: Literal["begin", "end", "fail", "meter", "note", "wait", "stage", "line"]
     text: str
     depth: int
     seconds: float = 0.0
     done: int = 0
     total: int = 0
     expected_s: float = 0.0
+    n: int = 0
+    m: int = 0
+    fraction: float | None = None
 
 
 View = Callable[[ProgressEvent], None]
@@ -80,6 +85,16 @@ def wait(text: str, seconds: float, expected_s: float | None) -> None:
     _emit(ProgressEvent(kind="wait", text=text, depth=_depth, seconds=seconds, expected_s=expected_s or 0.0))
 
 
+def stage(text: str, *, n: int, m: int, fraction: float | None) -> None:
+    """What an installer says of where it is."""
+    _emit(ProgressEvent(kind="stage", text=text, depth=_depth, n=n, m=m, fraction=fraction))
+
+
+def line(text: str) -> None:
+    """What a guest has written."""
+    _emit(ProgressEvent(kind="line", text=text, depth=_depth))
+
+
 def note(text: str) -> None:
     """Something worth a line."""
     _emit(ProgressEvent(kind="note", text=text, depth=_depth))
@@ -101,51 +116,34 @@ class Meter:
 
 
 def plain_view(stream: TextIO) -> View:
-    """A line for each step that ended, and one every 10 s for a meter or a step that waits: for logs."""
+    """A line for each step, also an installer's, and one every 10 s for a meter or a step that waits: for logs."""
     last = -10.0
+    stage = ProgressEvent(kind="stage", text="", depth=0)
 
     def show(event: ProgressEvent) -> None:
-        nonlocal last
+        nonlocal last, stage
         indent = "  " * event.depth
         text = printable(event.text)
         if event.kind == "begin":
             line = f"{indent}{text} ..."
+            stage = ProgressEvent(kind="stage", text="", depth=0)
         elif event.kind == "note":
             line = f"{indent}{text}"
+        elif event.kind == "stage":
+            before, stage = stage, event
+            if event.text == before.text:
+                return
+            line = f"{indent}installer: {text}"
         elif event.kind in ("meter", "wait"):
             if time.monotonic() - last < 10:
                 return
             last = time.monotonic()
-            line = f"{indent}{_amount(event)}"
+            line = f"{indent}{_amount(event, stage)}"
+        elif event.kind in ("end", "fail"):
+            line = f"{indent}{text}: {ending(event)}"
         else:
-            line = f"{indent}{text}: {_ending(event)}"
+            return
         stream.write(line + "\n")
-        stream.flush()
-
-    return show
-
-
-def terminal_view(stream: TextIO) -> View:
-    """Steps as a growing list; the current meter, or how long it waits, is rewritten in place."""
-    on_meter = False
-
-    def show(event: ProgressEvent) -> None:
-        nonlocal on_meter
-        indent = "  " * event.depth
-        text = printable(event.text)
-        line = "\r\x1b[K" if on_meter else ""
-        on_meter = event.kind in ("meter", "wait")
-        if event.kind == "begin":
-            line += f"{indent}\x1b[1m{text}\x1b[0m ...\n"
-        elif event.kind == "note":
-            line += f"{indent}{text}\n"
-        elif on_meter:
-            # A line that wraps could not be rewritten.
-            line += f"{indent}{_amount(event)}"[: _columns(stream) - 1]
-        elif event.kind == "fail" or event.seconds >= 0.1:
-            colour = "\x1b[31m" if event.kind == "fail" else "\x1b[2m"
-            line += f"{indent}{colour}{text}: {_ending(event)}\x1b[0m\n"
-        stream.write(line)
         stream.flush()
 
     return show
@@ -157,24 +155,20 @@ def printable(text: str) -> str:
 
 
 def json_view(stream: TextIO) -> View:
-    """Each event as one line of JSON."""
+    """Each event as one line of JSON, but not what guests write: that is in the logs."""
 
     def show(event: ProgressEvent) -> None:
+        if event.kind == "line":
+            return
         stream.write(json.dumps(asdict(event)) + "\n")
         stream.flush()
 
     return show
 
 
-def _ending(event: ProgressEvent) -> str:
+def ending(event: ProgressEvent) -> str:
+    """How a step ended, and after how long."""
     return f"{'failed after' if event.kind == 'fail' else 'done in'} {event.seconds:.1f} s"
-
-
-def _columns(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except OSError:
-        return 80
 
 
 def duration(seconds: float) -> str:
@@ -183,14 +177,32 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _amount(event: ProgressEvent) -> str:
+def remaining(seconds: float, expected_s: float) -> str:
+    """What is left of a step by what it took the last time, no more precise than that is; "" if unknown."""
+    left_s = expected_s - seconds
+    if left_s > 0:
+        about = f"{round(left_s / 60)} min" if left_s >= 90 else f"{max(round(left_s, -1), 10):.0f} s"
+        return f"about {about} left, as last time"
+    return f"longer than last time ({duration(expected_s)})" if expected_s > 0 else ""
+
+
+def describe_stage(event: ProgressEvent) -> str:
+    """ "Installing packages, 12 of 301 (4 %)", as much of it as the installer has said."""
+    count = f", {event.n} of {event.m}" if event.m else ""
+    share = f" ({int(100 * event.fraction + 1e-9)} %)" if event.fraction is not None else ""
+    return f"{printable(event.text)}{count}{share}"
+
+
+def describe_meter(event: ProgressEvent) -> str:
+    """ "iso 512 KiB of 1 MiB (50 %)"."""
     text = printable(event.text)
-    if event.kind == "wait":
-        left_s = event.expected_s - event.seconds
-        left = f", about {duration(left_s)} left by the last time" if left_s > 0 else ""
-        late = f", longer than the last time ({duration(event.expected_s)})" if left_s <= 0 < event.expected_s else ""
-        return f"{text}: {duration(event.seconds)}{left}{late}"
     if event.total <= 0:
         return f"{text} {format_size(event.done)}"
-    share = 100 * event.done // event.total
-    return f"{text} {format_size(event.done)} of {format_size(event.total)} ({share} %)"
+    return f"{text} {format_size(event.done)} of {format_size(event.total)} ({100 * event.done // event.total} %)"
+
+
+def _amount(event: ProgressEvent, stage: ProgressEvent) -> str:
+    if event.kind == "meter":
+        return describe_meter(event)
+    words = (duration(event.seconds), describe_stage(stage), remaining(event.seconds, event.expected_s))
+    return f"{printable(event.text)}: {', '.join(word for word in words if word)}"

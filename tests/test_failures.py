@@ -10,6 +10,7 @@ from scripted import FakeClock, ScriptedDomain
 from oz.errors import InstallError
 from oz.failures import Listener, Saying, load
 from oz.host.waiting import wait_boot
+from oz.progress import ProgressEvent, add_view, remove_view
 from oz.protocols import Domain, DomainEvent
 
 SAYINGS = load()
@@ -70,6 +71,72 @@ def test_an_installation_that_went_well_says_none_of_it() -> None:
     assert len([line for line in lines if steps[0].pattern.search(line)]) == 17
 
 
+Told = list[tuple[str, int, int, float | None]]
+
+
+def stages(lines: list[str], installer: str, port: str = "log") -> Told:
+    """What these lines say of where the installer is, whenever that changes."""
+    told: Told = []
+
+    def view(event: ProgressEvent) -> None:
+        if event.kind == "stage":
+            told.append((event.text, event.n, event.m, event.fraction))
+
+    heard = listener(installer)
+    add_view(view)
+    try:
+        for line in lines:
+            heard.hear(port, line)
+    finally:
+        remove_view(view)
+    return told
+
+
+def test_the_whole_installation_is_told_by_its_own_words() -> None:
+    lines = gzip.decompress((Path(__file__).parent / "data/debian-13.log.gz").read_bytes()).decode().splitlines()
+    console = lines[: next(number for number, line in enumerate(lines) if "syslogd started" in line)]
+    told = stages(console, "debian-installer", "console")
+    percents = [
+        round(100 * fraction) for text, _, _, fraction in told if text == "Installing the base system" and fraction
+    ]
+    assert percents == sorted(percents) and percents[0] == 17 and percents[-1] >= 98 and len(percents) >= 15
+    assert {text for text, *_ in told} >= {
+        "Detecting link on eth0; please wait",
+        "Configuring apt",
+        "Finishing the installation",
+    }
+    # Every batch of packages comes to its end; of its step nothing is said, though.
+    told = stages(lines[len(console) :], "debian-installer")
+    batches = [(n, m) for _, n, m, fraction in told if m and fraction is None]
+    ends = [pair for pair, after in zip(batches, [*batches[1:], (0, 0)], strict=True) if after[0] <= pair[0]]
+    assert len(ends) > 10 and all(n == m for n, m in ends), ends
+
+
+@pytest.mark.parametrize(
+    ("installer", "lines", "last"),
+    [
+        ("anaconda", ["Installing libgcc.x86_64 (1/944)", "Installing zlib.x86_64 (2/944)"], (2, 944, 2 / 944)),
+        ("anaconda", ["Downloading 471 RPMs, 37.2 MiB / 378.27 MiB (9%) done."], (0, 0, 0.09)),
+        ("anaconda", ["Installing boot loader", "."], (0, 0, None)),
+        ("anaconda", ["DEBUG transaction_progress: Installing - glibc-2.41-1.fc42.x86_64 (1024/2048)"], (0, 0, None)),
+        ("autoyast", ["Loading Installation System (6/6) -      100%"], (6, 6, 1.0)),
+        ("", ["(12/25) Installing busybox (1.35.0-r29)"], (12, 25, 12 / 25)),
+        ("", ["( 9/120) installing glibc   [####] 100%", "(1/5) Creating system user accounts..."], (9, 120, 9 / 120)),
+        ("debian-installer", ["A title  ... 200%"], (0, 0, 1.0)),
+        ("anaconda", ["Installing a (9/3)"], (3, 3, 1.0)),
+    ],
+)
+def test_what_is_said_is_told_and_no_more(
+    installer: str, lines: list[str], last: tuple[int, int, float | None]
+) -> None:
+    assert stages(lines, installer)[-1][1:] == last
+
+
+def test_a_guest_that_names_steps_for_ever_is_no_longer_listened_to() -> None:
+    lines = [f"main-menu[1]: INFO: Menu item 'a{number}' selected" for number in range(30_000)]
+    assert len(stages(lines, "debian-installer")) == 20_000
+
+
 def test_a_question_is_named_with_the_line_of_the_answer_file() -> None:
     found = replay("Write the changes to disks?", "  1: Yes", "Prompt: '?' for help, default=2>", port="console")
     assert "'Write the changes to disks?' (partman/confirm)" in found and "its line 2 is about it" in found
@@ -85,6 +152,9 @@ def test_hostile_lines_take_no_time() -> None:
         "error: file `",
         "Could not find kernel image: ",
         "Installing a (1/",
+        "... 1%",
+        "A  ... 1%... ",
+        "A title, ",
         "-",
         "a",
         " ",

@@ -19,6 +19,7 @@ FLOORS: dict[str, float] = {
     "model": 1,
     "protocols": 1.5,
     "progress": 1,
+    "live": 2,
     "config": 2,
     "cpio": 2,
     "checksums": 2,
@@ -69,7 +70,7 @@ OWNERS = {
     "jinja2": {"render"},
     # hypervisor reads the XML that libvirt answers with.
     "lxml": {"tdl", "domain", "manifest", "host.hypervisor", "host.osinfo"},
-    "rich": {"progress"},
+    "rich": {"live"},
     "dissect": {"manifest", "host.offline"},
 }
 """The only modules that import a library; foreign exceptions end there."""
