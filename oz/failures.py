@@ -125,7 +125,7 @@ class Listener:
     def _fail(self, saying: Saying, line: str) -> tuple[str, str]:
         if saying.kind != "question":
             return f"{saying.cause}: {redact(line.strip())!r}", saying.hint
-        words, name = self._question()
+        words, name = self._question(line)
         what = f"{saying.cause}: {redact(words or line.strip())!r}"
         if name is None:
             return what, saying.hint
@@ -135,9 +135,9 @@ class Listener:
         has = f"its line {' and '.join(numbers)} is about it" if numbers else f"{self._answer_name} has no line for it"
         return f"{what} ({name})", f"{saying.hint}: {has}"
 
-    def _question(self) -> tuple[str, str | None]:
-        """The words of the question that the console shows, and its name; the last of those that are known."""
-        for line in reversed(self._screen):
+    def _question(self, asked: str) -> tuple[str, str | None]:
+        """The words of the question that was asked, or that the console shows, and its name; the last that is known."""
+        for line in (asked, *reversed(self._screen)):
             for saying in self._names:
                 if saying.pattern.search(line):
                     return line.strip(), saying.cause
