@@ -171,8 +171,18 @@ class _Live:
         with suppress(OSError, ValueError):
             while not self._stopped.wait(_TICK_S):
                 with self._lock:
-                    if self._steps:
+                    if self._steps and self._has_terminal():
                         self._draw("")
+
+    def _has_terminal(self) -> bool:
+        """Whether it is ours: a shell that goes on in the foreground has its own lines there."""
+        try:
+            is_ours = os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
+        except OSError:
+            return True  # of nobody's job control
+        if not is_ours:
+            self._drawn = []
+        return is_ours
 
     def _write(self, done: "list[RenderableType]") -> None:
         """Lines that stay; what is drawn moves below them."""

@@ -220,6 +220,15 @@ def test_a_terminal_that_goes_away_ends_nothing(player: Player, tmp_path: Path) 
     assert (tmp_path / "end").read_text() == "reached"
 
 
+def test_nothing_is_drawn_among_the_lines_of_a_shell(player: Player) -> None:
+    """A job in the background."""
+    with Terminal(["bash", "-c", 'set -m; "$@" & wait', "bash", *player.command()]) as terminal:
+        player.play('begin("Install")', STAGE, 'progress.note("watch it")', "time.sleep(2)")
+        player.end()
+        assert terminal.read_to_end() == 0
+        assert "━" not in terminal.raw.decode() and "  watch it" in terminal.rows()
+
+
 def test_it_costs_next_to_nothing(player: Player, tmp_path: Path) -> None:
     """Measured: 0.5 to 0.7 % of a processor, with 20 lines of the guest a second."""
     with Terminal(player.command()) as terminal:
