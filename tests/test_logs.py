@@ -128,3 +128,8 @@ def test_without_a_port_nothing_is_written(family: str, tmp_path: Path) -> None:
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     subprocess.run([*shell.split(), "-c", f"{script}wait"], check=True, env=environment)
     assert not port.exists()
+
+
+def test_what_sends_its_log_by_other_ways_has_no_script_for_it() -> None:
+    guest = guest_for(sample_tdl("9", distro="Mageia"))
+    assert guest.answer_variables(sample_tdl("9", distro="Mageia"), sample_access(guest))["send_log"] == ""

@@ -204,7 +204,8 @@ class Guest(ABC):
             "public_key": access.public_key,
             "release": self.release,
             "root_password_hash": self._password_hash(access),
-            "send_log": render("scripts/send-log.sh", log_command=self.log_command, ports=self.ports),
+            "send_log": self.log_command
+            and render("scripts/send-log.sh", log_command=self.log_command, ports=self.ports),
             "system": self.system,
             "target": "",
             "tdl": tdl,
