@@ -18,9 +18,9 @@ from oz import tdl as templates
 from oz.guests import guest_for
 
 NEEDS = pytest.mark.skipif(bool(missing_tools()), reason=f"without {missing_tools()}")
-LIMIT_S = 240
+LIMIT_S = 1200
 """Of an installation that takes 10 to 20 s on an idle host."""
-_PATIENCE_S = 500
+_PATIENCE_S = 2400
 CUSTOMIZE = """<files><file name="/etc/motd">built by a test</file></files>
 <commands><command name="look">grep -q 'built by a test' /etc/motd; echo looked >/root/looked</command></commands>"""
 

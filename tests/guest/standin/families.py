@@ -43,15 +43,48 @@ def _autoyast(guest: Guest) -> dict[str, str]:
     return {"FAMILY": "autoyast", "SECOND_STAGE": "yes" if has_it else "no"}
 
 
+def _subiquity(guest: Guest) -> dict[str, str]:
+    """The autoinstall reference: a file in the medium's root since 22.10 (from memory: subiquity 22.08), "shutdown"
+    since 21.10 (subiquity 21.08)."""
+    number = _number(guest.release.version)
+    return {
+        "FAMILY": "subiquity",
+        "READS_MEDIUM": "yes" if number >= (22, 10) else "no",
+        "KNOWS_SHUTDOWN": "yes" if number >= (21, 10) else "no",
+    }
+
+
+def _agama(guest: Guest) -> dict[str, str]:
+    """The product's "id" in Agama's products.d. Later releases than 16.0 look for a profile on the medium by
+    themselves (rust/agama-autoinstall)."""
+    distro, version = guest.release.distro, guest.release.version
+    names = {"openSUSE": "Tumbleweed" if version == "Tumbleweed" else "openSUSE_Leap", "SLES": "SLES"}
+    return {
+        "FAMILY": "agama",
+        "PRODUCT": names[distro],
+        "LOOKS_ON_MEDIUM": "yes" if version != "16.0" else "no",
+    }
+
+
+def _drakx(guest: Guest) -> dict[str, str]:
+    return {"FAMILY": "drakx", "ARCH": {"i386": "i586"}.get(guest.arch, guest.arch)}
+
+
 def _winnt(guest: Guest) -> dict[str, str]:
     return {"FAMILY": "winnt", "REBOOTS": str(guest.facts.reboots)}
 
 
 FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
+    "Agama": _agama,
+    "Alpine": lambda guest: {"FAMILY": "alpine"},
+    "Arch": lambda guest: {"FAMILY": "arch"},
     "Debian": _preseed,
+    "Mandriva": _drakx,
     "RedHat": _kickstart,
+    "Subiquity": _subiquity,
     "Suse": _autoyast,
     "Ubuntu": _preseed,
+    "UbuntuEither": _preseed,
     "Windows": _winnt,
 }
 

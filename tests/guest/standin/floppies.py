@@ -20,7 +20,7 @@ prompt 1
 timeout 600
 label linux
   kernel vmlinuz
-  append initrd=initrd.img
+  append initrd={initrd}
 """
 _FETCH = """#!ipxe
 dhcp
@@ -30,7 +30,7 @@ boot
 """
 
 
-def boot_floppy(loaders: Path, *, label: str = "", tree: str = "") -> bytes:
+def boot_floppy(loaders: Path, *, label: str = "", tree: str = "", initrd: str = "initrd.img") -> bytes:
     """An image of 1.44 MB: the rest is on the CD with that label, or at the URL of a tree.
 
     Linux is too large for a floppy, so what SYSLINUX loads as vmlinuz is GRUB; it passes no arguments on, and the
@@ -43,8 +43,8 @@ def boot_floppy(loaders: Path, *, label: str = "", tree: str = "") -> bytes:
         config, modules, files = _FROM_CD.format(label=label), "pata ahci", {}
     core = make_grub(loaders, "i386-pc", config, f"{GRUB_MODULES} biosdisk {modules}")
     files["vmlinuz"] = (loaders / "usr/lib/grub/i386-pc/lnxboot.img").read_bytes() + core
-    files["initrd.img"] = b"the real one is elsewhere\n"
-    files["syslinux.cfg"] = _MENU.encode()
+    files[initrd] = b"the real one is elsewhere\n"
+    files["syslinux.cfg"] = _MENU.format(initrd=initrd).encode()
     files["ldlinux.c32"] = (loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32").read_bytes()
     with tempfile.TemporaryDirectory() as name:
         image = Path(name) / "floppy"

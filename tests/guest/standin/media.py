@@ -54,6 +54,17 @@ initrd /standin/initrd
 boot
 """
 
+_INITRDS = {
+    "vmlinuz": ("initrd.img", "initrd.gz", "initrd", "all.rdz"),
+    "linux": ("initrd",),
+    "vmlinuz-virt": ("initramfs-virt",),
+    "vmlinuz-linux": ("initramfs-linux.img",),
+}
+"""The names that an initrd has beside a kernel of that name."""
+_BIOS_MENUS = ("/boot/grub2/grub.cfg", "/boot/grub/grub.cfg")
+"""GRUB's, where there is no ISOLINUX."""
+_EFI_MENUS = ("/EFI/BOOT/grub.cfg", *reversed(_BIOS_MENUS))
+
 _NO_EMULATION = ("-no-emul-boot", "-boot-load-size", "4", "-boot-info-table")
 
 
@@ -131,21 +142,21 @@ class Media:
         """Where kernel and initrd lie, by the names that they have in pairs."""
         found = []
         for path in sorted(medium.paths):
-            for kernel, initrds in {"vmlinuz": ("initrd.img", "initrd.gz"), "linux": ("initrd",)}.items():
-                directory, _, name = path.rpartition("/")
-                found += [
-                    (path.lstrip("/"), f"{directory}/{initrd}".lstrip("/"))
-                    for initrd in initrds
-                    if name == kernel and f"{directory}/{initrd}" in medium.paths
-                ]
+            directory, _, name = path.rpartition("/")
+            found += [
+                (path.lstrip("/"), f"{directory}/{initrd}".lstrip("/"))
+                for initrd in _INITRDS.get(name, ())
+                if f"{directory}/{initrd}" in medium.paths
+            ]
         return found
 
     def _loaders(self, medium: Medium, tree: Path) -> list[str]:
         """Put boot loaders and menus into the tree; the options that make them boot."""
         if any(image.emulation == "floppy" for image in medium.boot_images):
             (tree / "images").mkdir(exist_ok=True)
-            label = medium.volume_id
-            (tree / "images/boot.img").write_bytes(boot_floppy(self.loaders, label=label))
+            initrd = "cdrom.rdz" if "/Mandrake/base/hdlists" in medium.paths else "initrd.img"
+            floppy = boot_floppy(self.loaders, label=medium.volume_id, initrd=initrd)
+            (tree / "images/boot.img").write_bytes(floppy)
             return ["-quiet", "-r", "-J", "-b", "images/boot.img", "-c", "boot.cat"]
         if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
             (tree / "standin/grub.cfg").write_text(_WINDOWS_MENU)
@@ -165,51 +176,54 @@ class Media:
             ]
         options = ["-r", "-J", "-joliet-long"]
         options += self._bios(medium, tree)
-        if efi := next((path for path in ("/EFI/BOOT/grub.cfg", "/boot/grub/grub.cfg") if path in medium.paths), None):
+        if efi := next((path for path in _EFI_MENUS if path in medium.paths), None):
             options += ["-eltorito-alt-boot", "-e", self._efi(medium, tree, efi), "-no-emul-boot"]
         return options
 
     def _add_payload(self, tree: Path) -> None:
         """What no real medium has: the system, and what small boot loaders load the rest from."""
         (tree / "standin").mkdir(exist_ok=True)
-        (tree / "standin/system.gz").write_bytes(self.parts.system(self.guest.arch))
+        (tree / "standin/system.cpio").write_bytes(self.parts.system(self.guest.arch))
+        for name, data in self.parts.disk_loaders.items():
+            (tree / "standin" / name).write_bytes(data)
         shutil.copyfile(self.payload.kernel, tree / "standin/vmlinuz")
         (tree / "standin/initrd").write_bytes(self.payload.initrd)
 
     def _bios(self, medium: Medium, tree: Path) -> list[str]:
-        isolinux = next((path for path in medium.paths if path.endswith("/isolinux.cfg")), None)
+        isolinux = next((path for path in medium.paths if path.endswith(("/isolinux.cfg", "/syslinux.cfg"))), None)
         if isolinux:
             directory = Path(isolinux.lstrip("/")).parent
             names = self._names(medium, near=directory)
             # ISOLINUX counts tenths of a second; none is for ever.
-            (tree / directory / "isolinux.cfg").write_text(_ISOLINUX_MENU.format(timeout=600, **names))
+            (tree / isolinux.lstrip("/")).write_text(_ISOLINUX_MENU.format(timeout=600, **names))
             shutil.copyfile(self.loaders / "usr/lib/ISOLINUX/isolinux.bin", tree / directory / "isolinux.bin")
             module = self.loaders / "usr/lib/syslinux/modules/bios/ldlinux.c32"
-            if str(directory) == "isolinux":
+            if str(directory) in ("isolinux", "boot/syslinux"):
                 shutil.copyfile(module, tree / directory / "ldlinux.c32")
             else:
                 # ISOLINUX of old looked beside itself, today's only where its own manual says: it is sent on.
                 shutil.copyfile(module, tree / "ldlinux.c32")
                 (tree / "isolinux.cfg").write_text(_ELSEWHERE.format(directory=directory))
             return ["-b", f"{directory}/isolinux.bin", "-c", f"{directory}/boot.cat", *_NO_EMULATION]
-        if "/boot/grub2/grub.cfg" in medium.paths:
-            menu = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
-            (tree / "boot/grub2/grub.cfg").write_text(menu)
-            early = "search --file --set root /boot/grub2/grub.cfg\nconfigfile ($root)/boot/grub2/grub.cfg\n"
-            core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk", prefix="/boot/grub2")
+        if menu := next((path for path in _BIOS_MENUS if path in medium.paths), None):
+            text = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
+            (tree / menu.lstrip("/")).write_text(text)
+            early = f"search --file --set root {menu}\nconfigfile ($root){menu}\n"
+            prefix = menu.removesuffix("/grub.cfg")
+            core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk", prefix=prefix)
             (tree / "images").mkdir(exist_ok=True)
             (tree / "images/eltorito.img").write_bytes(core)
             return ["-b", "images/eltorito.img", "-c", "boot.cat", *_NO_EMULATION, "--grub2-boot-info"]
         return []
 
     def _efi(self, medium: Medium, tree: Path, menu: str) -> str:
-        """The path of the FAT image with GRUB. Debian's reads its menu on the disc; those of the others in the
-        image, beside themselves."""
+        """The path of the FAT image with GRUB. That of Red Hat's and YaST's reads its menu in the image, beside
+        itself; those of the others read it on the disc."""
         text = _GRUB_MENU.format(timeout="set timeout=60", **self._names(medium))
         (tree / menu.lstrip("/")).write_text(text)
         files = {}
         if menu.startswith("/boot"):
-            early = f"search --file --set root {menu}\nset prefix=($root)/boot/grub\nconfigfile ($root){menu}\n"
+            early = f"search --file --set root {menu}\nconfigfile ($root){menu}\n"
             place = "boot/grub/efi.img"
         else:
             early = "search --file --set root /EFI/BOOT/in-image\nconfigfile ($root)/EFI/BOOT/grub.cfg\n"

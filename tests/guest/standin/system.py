@@ -55,18 +55,23 @@ class Parts:
 
     def system(self, arch: str) -> bytes:
         """The system to be installed, an archive that the installer unpacks: too large for boot loaders, which read
-        slowly under emulation."""
+        slowly under emulation; nor is it compressed, which costs seconds there."""
         return self._kept(f"system-{arch}", _system)
+
+    @functools.cached_property
+    def disk_loaders(self) -> dict[str, bytes]:
+        """What goes before the file system of the disk, by name."""
+        return _disk_loaders(self.packages.loaders)
 
     def _kept(self, name: str, make: "functools._lru_cache_wrapper[bytes]") -> bytes:
         digest = hashlib.sha256(Path(__file__).read_bytes() + Path(databases.__file__).read_bytes())
         for path in sorted(path for path in (HERE / "system").rglob("*") if path.is_file()):
             digest.update(path.read_bytes())
-        path = self._cache / f"{name}-{digest.hexdigest()[:16]}.gz"
+        path = self._cache / f"{name}-{digest.hexdigest()[:16]}"
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            for old in path.parent.glob(f"{name}-*.gz"):
-                old.unlink()
+            for old in path.parent.glob(f"{name}-*"):
+                old.unlink(missing_ok=True)
             data = make(self.packages, name.rpartition("-")[2])
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(data)
@@ -114,42 +119,40 @@ def _base(packages: Packages, arch: str) -> bytes:
 
 @functools.cache
 def _system(packages: Packages, arch: str) -> bytes:
-    """The system to be installed, below /system: a kernel, sshd, busybox, two databases of packages."""
+    """The system to be installed, with a kernel, sshd, busybox, two databases of packages."""
     archive = Archive()
     for name in _DIRECTORIES:
-        archive.put(f"system/{name}", Entry(mode=S_IFDIR | (0o1777 if name == "tmp" else 0o755)))
+        archive.put(name, Entry(mode=S_IFDIR | (0o1777 if name == "tmp" else 0o755)))
     for link, target in {"bin": "usr/bin", "sbin": "usr/bin", "usr/sbin": "bin", "lib": "usr/lib"}.items():
-        archive.put(f"system/{link}", Entry(mode=S_IFLNK | 0o777, data=target.encode()))
+        archive.put(link, Entry(mode=S_IFLNK | 0o777, data=target.encode()))
     for path in _with_libraries(packages.userland, PROGRAMS):
         place = re.sub(r"^(s?bin|usr/sbin)/", "usr/bin/", re.sub(r"^lib/", "usr/lib/", path))
         if place == "usr/bin/ssh-keygen":
             place = "usr/lib/standin/ssh-keygen"
-        archive.write(f"system/{place}", (packages.userland / path).read_bytes(), mode=0o755)
+        archive.write(place, (packages.userland / path).read_bytes(), mode=0o755)
     for name in ("rpmrc", "macros", "rpmpopt-4.18.0"):
-        archive.write(f"system/usr/lib/rpm/{name}", (packages.userland / "usr/lib/rpm" / name).read_bytes())
+        archive.write(f"usr/lib/rpm/{name}", (packages.userland / "usr/lib/rpm" / name).read_bytes())
     busybox = packages.userland / "bin/busybox"
-    archive.write("system/usr/bin/busybox", busybox.read_bytes(), mode=0o755)
+    archive.write("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
     listing = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
     for name in listing:
         # those of Debian's packages are real ones
-        if f"system/usr/bin/{name}" not in archive.entries and name not in ("rpm", "dpkg"):
-            archive.put(f"system/usr/bin/{name}", Entry(mode=S_IFLNK | 0o777, data=b"busybox"))
+        if f"usr/bin/{name}" not in archive.entries and name not in ("rpm", "dpkg"):
+            archive.put(f"usr/bin/{name}", Entry(mode=S_IFLNK | 0o777, data=b"busybox"))
     # busybox's own shell would run its applets in place of programs: its rpm, its dpkg.
-    archive.put("system/usr/bin/sh", Entry(mode=S_IFLNK | 0o777, data=b"bash"))
+    archive.put("usr/bin/sh", Entry(mode=S_IFLNK | 0o777, data=b"bash"))
     source = HERE / "system/root"
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         name = str(file.relative_to(source))
         is_program = name.startswith("usr/bin/") or name in ("etc/rc", "etc/udhcpc.sh")
         mode = 0o600 if name == "etc/shadow" else 0o755 if is_program else 0o644
-        archive.write(f"system/{name}", file.read_bytes(), mode=mode)
+        archive.write(name, file.read_bytes(), mode=mode)
     for path, data in databases.build().items():
-        archive.write(f"system/{path}", data)
+        archive.write(path, data)
     kernel = next((packages.kernels[arch] / "boot").glob("vmlinuz-*"))
-    archive.write("system/boot/vmlinuz", kernel.read_bytes())
-    archive.write("system/boot/initrd", _base(packages, arch))
-    for name, data in _disk_loaders(packages.loaders).items():
-        archive.write(f"standin/{name}", data)
-    return _packed(archive)
+    archive.write("boot/vmlinuz", kernel.read_bytes())
+    archive.write("boot/initrd", _base(packages, arch))
+    return write_archive(archive)
 
 
 def _with_libraries(root: Path, programs: Iterable[str]) -> list[str]:

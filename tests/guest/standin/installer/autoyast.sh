@@ -16,7 +16,7 @@ find_answer() {
     esac
 }
 
-# The text of an element, the first one.
+# The text of an element, the last one.
 element() { tr '\n' '\001' <"$answer" | sed "s|.*<$1[^>]*>\(.*\)</$1>.*|\1|" | tr '\001' '\n'; }
 unescaped() { sed "s/&lt;/</g; s/&gt;/>/g; s/&#34;/\"/g; s/&quot;/\"/g; s/&#39;/'/g; s/&amp;/\&/g"; }
 
@@ -29,6 +29,9 @@ install() {
         [ -d $CD/boot ] || ask "Insert the CD."
     fi
     grep -q '<confirm config:type="boolean">false' "$answer" || ask "Confirm Installation"
+    tr '\n' '\001' <"$answer" | sed -n "s|.*<pre-scripts.*<source>\(.*\)</source>.*</pre-scripts>.*|\1|p" | tr '\001' '\n' |
+        unescaped >/tmp/pre
+    run_before /tmp/pre
     install_system
     set_password "$(element user_password)"
     element source | unescaped >/tmp/finish

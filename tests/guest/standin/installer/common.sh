@@ -3,7 +3,17 @@ CD=/cdrom
 FLOPPY=/floppy
 TARGET=/target
 
-say() { echo "standin: $*"; }
+# To the console, and to the installer's log if `log` is one.
+say() {
+    echo "standin: $*"
+    [ -z "$log" ] || echo "$*" >>"$log"
+}
+log=
+
+# Run a script of the answer file in the installer's own system, as it begins.
+run_before() { # file
+    [ ! -s "$1" ] || sh "$1" </dev/null || ask "A script that is run before the installation failed."
+}
 
 # An installer that lacks something waits for somebody to answer, for ever.
 ask() {
@@ -74,14 +84,9 @@ use_tree() {
     wget -q -O /tmp/tree "$tree/$2" || ask "There is no $tree/$2"
 }
 
-# The system to be installed, from the tree or the CD: what real ones have as packages.
-unpack_system() {
-    if [ -n "$tree" ]; then
-        wget -q -O - "$tree/standin/system.gz" | zcat | (cd / && cpio -idm 2>/dev/null)
-    else
-        zcat $CD/standin/system.gz | (cd / && cpio -idm 2>/dev/null)
-    fi
-    [ -d /system/etc ] || ask "The packages cannot be read."
+# A file of what real ones have as packages, from the tree or the CD.
+part() {
+    if [ -n "$tree" ]; then wget -q -O - "$tree/standin/$1"; else cat "$CD/standin/$1"; fi
 }
 
 disk() {
@@ -106,11 +111,10 @@ partition() {
 # Divide the disk, make the file system, put the system and its boot loaders on it; it stays mounted.
 install_system() {
     disk=$(disk)
-    unpack_system
     say "partitioning $disk"
     sectors=$(cat "/sys/block/${disk##*/}/size")
     dd if=/dev/zero of="$disk" bs=512 count=1 2>/dev/null
-    dd if=/standin/boot.img of="$disk" bs=440 count=1 conv=notrunc 2>/dev/null
+    part boot.img | dd of="$disk" bs=440 count=1 conv=notrunc 2>/dev/null
     { partition 0 239 2048 4096; partition 128 131 8192 $((sectors - 8192)); } |
         dd of="$disk" bs=1 seek=446 conv=notrunc 2>/dev/null
     printf '\125\252' | dd of="$disk" bs=1 seek=510 conv=notrunc 2>/dev/null
@@ -121,13 +125,14 @@ install_system() {
     done
     # Not all of the disk: making tables for 10 GiB takes half a minute under emulation.
     mke2fs -q -L standin "${disk}2" 200000 >/dev/null || ask "There is no room on the disk."
-    dd if=/standin/core.img of="$disk" bs=512 seek=1 conv=notrunc 2>/dev/null
-    dd if=/standin/esp.img of="${disk}1" bs=64k 2>/dev/null
+    part core.img | dd of="$disk" bs=512 seek=1 conv=notrunc 2>/dev/null
+    part esp.img >"${disk}1"
     mkdir -p $TARGET
     mount -t ext4 "${disk}2" $TARGET || mount -t ext2 "${disk}2" $TARGET || ask "The disk cannot be mounted."
     fail_during
     say "installing the system"
-    cp -a /system/. $TARGET/
+    part system.cpio | (cd $TARGET && cpio -idm 2>/dev/null)
+    [ -d $TARGET/etc ] || ask "The packages cannot be read."
     printf 'MAKES_HOST_KEYS=%s\nLEGACY_SSH=%s\n' "$MAKES_HOST_KEYS" "$LEGACY_SSH" >$TARGET/etc/standin.conf
     [ -z "$fail" ] || echo "$fail" >$TARGET/etc/standin.fail
     for name in dev proc sys; do mkdir -p $TARGET/$name; done
@@ -138,8 +143,7 @@ install_system() {
 
 set_password() { # the hash
     [ -n "$1" ] || ask "What shall the password be?"
-    sed "s|^root:[^:]*:|root:$1:|" /system/etc/shadow >$TARGET/etc/shadow
-    chmod 600 $TARGET/etc/shadow
+    sed -i "s|^root:[^:]*:|root:$1:|" $TARGET/etc/shadow
 }
 
 # Run a script of the answer file in the new system.

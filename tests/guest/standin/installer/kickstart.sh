@@ -12,9 +12,9 @@ find_answer() {
     cdrom:*) [ "$DRACUT" = yes ] || { mount_cd || ask "Insert the CD."; answer=$CD${where#cdrom:}; } ;;
     hd:LABEL=*)
         [ "$DRACUT" = yes ] || ask "Anaconda of $RELEASE knows no labels: $where"
-        label=${where#hd:LABEL=}
-        mount_cd "$(printf '%b' "${label%%:*}")" || ask "There is no disc with the label ${label%%:*}."
-        answer=$CD${label#*:}
+        label=$(label_of "${where#hd:LABEL=}")
+        mount_cd "${label%%:*}" || ask "There is no disc with the label ${label%%:*}."
+        answer=$CD${label##*:}
         ;;
     floppy) mount_floppy || ask "Insert the floppy."; answer=$FLOPPY/ks.cfg ;;
     file:*) answer=${where#file:} ;;
@@ -23,18 +23,25 @@ find_answer() {
     [ -n "$answer" ] || ask "The kickstart location $where is of no known kind."
 }
 
+# A label as udev has it. Red Hat's GRUB passes a \xNN on as it is; Debian's escapes the backslash.
+label_of() { printf '%b' "$(echo "$1" | sed 's/\\\\x/\\x/g')"; }
+
 # The runtime that dracut's part goes on with.
 find_stage2() {
     [ "$DRACUT" = yes ] || return 0
     stage2=$(argument inst.stage2) || stage2=$(argument inst.repo) || ask "no root device: neither inst.stage2 nor inst.repo"
     case $stage2 in
-    hd:LABEL=*) [ "$(printf '%b' "${stage2#hd:LABEL=}")" = "$(volume_id /dev/sr0)" ] || ask "Warning: $stage2 is not there" ;;
+    hd:LABEL=*) [ "$(label_of "${stage2#hd:LABEL=}")" = "$(volume_id /dev/sr0)" ] || ask "Warning: $stage2 is not there" ;;
     http:*) network; use_tree "$stage2" .treeinfo ;;
     *) ask "no root device: $stage2" ;;
     esac
 }
 
 install() {
+    log=/tmp/anaconda.log
+    : >>$log >>/tmp/syslog
+    awk '/^%pre/ {on = 1; next} /^%/ {on = 0} on' "$answer" >/tmp/pre
+    run_before /tmp/pre
     find_stage2
     if url=$(sed -n 's/^url --url=*//p' "$answer") && [ -n "$url" ]; then
         [ -n "$tree" ] || { network; use_tree "$url" .treeinfo; }

@@ -18,6 +18,9 @@ find_answer() {
 answer_to() { sed -n "s|^d-i *$1 *[a-z]* *||p" "$answer" | tail -1; }
 
 install() {
+    mkdir -p /var/log
+    log=/var/log/syslog
+    : >>$log
     early=$(answer_to preseed/early_command)
     [ -z "$early" ] || sh -c "$early" || ask "Failed to run preseeded command"
     if [ "$(answer_to mirror/country)" = manual ] && [ ! -d $CD/dists ]; then
