@@ -1,4 +1,4 @@
-"""A root shell in the guest, over ssh. The only importer of paramiko.
+"""A root shell in the guest, over ssh: here /bin/sh, in powershell the other one. The only importer of paramiko.
 
 A script is first written to a private directory of the guest, then run with nothing on its standard input: no limit
 on the length of a command line applies, and a command that reads cannot eat the rest of the script. Files go over
@@ -9,31 +9,30 @@ The command lines are for any login shell: FreeBSD's root had csh until 2023.
 import base64
 import hashlib
 import logging
-import os
 import re
 import secrets
 import shlex
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO, StringIO
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 
 import paramiko
 
 from oz.errors import GuestError, HostError, HostKeyError, NotReadyError
-from oz.host.ssh.channels import OverdueError, clean, collect, said, send, words_of
+from oz.host.ssh.channels import clean, said, words_of
+from oz.host.ssh.connection import CHANNEL_TIMEOUT_S, LOST, SshShell, opened
+from oz.host.ssh.powershell import PowerShell
 from oz.protocols import Ran
+
+__all__ = ["PosixShell", "PowerShell", "SshShell", "connect"]
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _KEEPALIVE_S = 15
 _AUTH_TIMEOUT_S = 60
-_CHANNEL_TIMEOUT_S = 120
-"""For what the guest's sshd alone has to do; software emulation is slow."""
 
 # What sshd of OpenSSH 7.2 (2016) and later can do without: SHA-1 wherever it stands, MD5, DSA, CBC. Older ones are
 # `legacy`.
@@ -50,7 +49,6 @@ _NEW = {"pubkeys": ["rsa-sha2-512", "rsa-sha2-256"]}
 _RSA_NAMES = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 # sshd before 3.0 gave root the same as everybody: no shutdown, no chpasswd, no poweroff.
 _PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
-_LOST = (paramiko.SSHException, EOFError, OSError)
 
 
 def connect(
@@ -63,7 +61,8 @@ def connect(
     legacy: bool = False,
     timeout_s: float = 10,
     user: str = "root",
-) -> "SshShell":
+    language: Literal["sh", "powershell"] = "sh",
+) -> SshShell:
     """A shell as `user`, by key, else by password. With `host_keys` the server must prove one of them.
 
     `legacy` talks to sshd older than OpenSSH 7.2. `timeout_s` is for the connection and for the server's greeting.
@@ -78,7 +77,7 @@ def connect(
         raise NotReadyError(f"no ssh at {place}: {error.strerror or error}") from error
     try:
         transport = paramiko.Transport(connection, disabled_algorithms=_NEW if legacy else _OLD)
-    except _LOST as error:
+    except LOST as error:
         connection.close()
         raise NotReadyError(f"no ssh at {place}: {words_of(error)}") from error
     try:
@@ -88,32 +87,12 @@ def connect(
         transport.close()
         raise
     transport.set_keepalive(_KEEPALIVE_S)
-    return SshShell(transport, place, host_key)
+    shell = PosixShell if language == "sh" else PowerShell
+    return shell(transport, place, host_key)
 
 
-class SshShell:
-    """A model.Shell over one connection. Close it, or use it in a `with`."""
-
-    def __init__(self, transport: paramiko.Transport, place: str, host_key: str) -> None:
-        self._transport = transport
-        self._place = place
-        self._host_key = host_key
-
-    def __enter__(self) -> "SshShell":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def host_keys(self) -> tuple[str, ...]:
-        """The key that the server proved, as in known_hosts but without the host's name."""
-        return (self._host_key,)
-
-    def close(self) -> None:
-        self._transport.close()
+class PosixShell(SshShell):
+    """/bin/sh, or what a script's first line names after "#!"."""
 
     def run(
         self,
@@ -123,17 +102,12 @@ class SshShell:
         on_output: Callable[[bytes], None] | None = None,
         label: str = "the script",
     ) -> Ran:
-        """Run a script: by /bin/sh, or by what its first line names after "#!". Its standard input is empty.
-
-        Of each stream the first and last 8 MiB are kept; `on_output` gets all of both as it comes. `label` is what
-        messages call the script. The status is -1 if our shell in the guest was killed. Raises GuestError if the
-        connection ends, or if the script runs longer than `timeout_s`: then it is killed.
-        """
+        """The status is -1 if our shell in the guest was killed; so is a script that runs longer than it may."""
         folder = f"/tmp/oz-{secrets.token_hex(12)}"
         upload = f"umask 077; mkdir {folder} && cat > {folder}/script && " + _check_length(
             f"{folder}/script", len(script)
         )
-        sent = self._execute(upload, content=BytesIO(script), timeout_s=_CHANNEL_TIMEOUT_S, label=label)
+        sent = self._execute(upload, content=BytesIO(script), timeout_s=CHANNEL_TIMEOUT_S, label=label)
         if sent.status != 0:
             self._remove(folder)
             raise GuestError(f"cannot send {label} to the guest: {said(sent)}")
@@ -152,19 +126,18 @@ class SshShell:
             raise
 
     def put(self, content: bytes | Path, path: str, *, mode: int = 0o644) -> None:
-        """Write a file by one rename, making its directories. Raises GuestError; HostError if it cannot be read."""
         if not path.startswith("/") or "\0" in path or "\n" in path or path.endswith("/"):
             raise GuestError(f"{path!r} is not the absolute path of a file")
         target = PurePosixPath(path)
         folder, name = shlex.quote(str(target.parent)), shlex.quote(str(target))
         temporary = shlex.quote(str(target.parent / f".oz-{secrets.token_hex(8)}"))
-        with _opened(content) as (file, length):
+        with opened(content) as (file, length):
             result = self._execute(
                 f"if [ -d {name} ]; then echo it is a directory >&2; exit 1; fi; "
                 f"umask 022; mkdir -p {folder} && umask 077 && cat > {temporary} && {_check_length(temporary, length)} "
                 f"&& chmod {mode:o} {temporary} && mv -f {temporary} {name} && exit 0; rm -f {temporary}; exit 1",
                 content=file,
-                timeout_s=_CHANNEL_TIMEOUT_S,
+                timeout_s=CHANNEL_TIMEOUT_S,
                 label=f"writing {path}",
             )
         if result.status != 0:
@@ -179,38 +152,15 @@ class SshShell:
         label: str,
         on_output: Callable[[bytes], None] | None = None,
     ) -> Ran:
-        """Run a line of sh, with `content` on its standard input. The limit begins when all of it is sent."""
-        with self._lost(label):
-            channel = self._transport.open_session(timeout=_CHANNEL_TIMEOUT_S)
-            try:
-                channel.settimeout(_CHANNEL_TIMEOUT_S)
-                channel.exec_command(f"exec /bin/sh -c {shlex.quote(command)}")
-                if content is not None:
-                    send(channel, content)
-                channel.shutdown_write()
-                deadline = None if timeout_s is None else time.monotonic() + timeout_s
-                return collect(channel, deadline, on_output)
-            except OverdueError as error:
-                raise GuestError(f"{label} did not end within {timeout_s:g} s") from error
-            finally:
-                channel.close()
+        """Run a line of sh."""
+        line = f"exec /bin/sh -c {shlex.quote(command)}"
+        return self.execute(line, content=content, timeout_s=timeout_s, label=label, on_output=on_output)
 
     def _remove(self, folder: str, *, kill: bool = False) -> None:
         """Remove what `run` left in the guest, as far as it still can be reached."""
         end = f"read pid < {folder}/pid && {{ kill -KILL -$pid || kill -KILL $pid; }}; " if kill else ""
         with suppress(GuestError):
-            self._execute(
-                f"{{ {end}rm -rf {folder}; }} 2> /dev/null", timeout_s=_CHANNEL_TIMEOUT_S, label="cleaning up"
-            )
-
-    @contextmanager
-    def _lost(self, label: str) -> Iterator[None]:
-        try:
-            yield
-        except _LOST as error:
-            reason = self._transport.get_exception() or error
-            message = f"the connection to the guest at {self._place} was lost during {label}: {words_of(reason)}"
-            raise GuestError(message) from error
+            self._execute(f"{{ {end}rm -rf {folder}; }} 2> /dev/null", timeout_s=CHANNEL_TIMEOUT_S, label="cleaning up")
 
 
 # ------------------------------------------------------------------ logging in
@@ -237,7 +187,7 @@ def _greet(transport: paramiko.Transport, place: str, host_keys: tuple[str, ...]
             f"{words_of(error)}",
             hint="the guest's sshd is older or newer than its release should have, or has none of the pinned host keys",
         ) from error
-    except _LOST as error:
+    except LOST as error:
         raise NotReadyError(f"no ssh at {place} yet: {words_of(error)}") from error
     if pinned and (key.get_name(), key.get_base64()) not in pinned:
         expected = ", ".join(f"{kind} {_fingerprint(blob)}" for kind, blob in pinned)
@@ -263,7 +213,7 @@ def _log_in(
             if not attempt():
                 return
             refused.append(f"{name} is not enough")
-        except _LOST as error:
+        except LOST as error:
             if not transport.is_active() or "timeout" in str(error).lower():
                 raise NotReadyError(f"ssh at {place} ended while logging in: {words_of(error)}") from error
             refused.append(f"{name} is refused")
@@ -309,16 +259,3 @@ def _interpreter(script: bytes) -> str:
 def _check_length(name: str, length: int) -> str:
     """sh: false unless all has arrived. A connection that is lost looks to `cat` like the end of the file."""
     return f"{{ [ `wc -c < {name}` -eq {length} ] || {{ echo it did not arrive whole >&2; false; }}; }}"
-
-
-@contextmanager
-def _opened(content: bytes | Path) -> Iterator[tuple[IO[bytes], int]]:
-    if isinstance(content, bytes):
-        yield BytesIO(content), len(content)
-        return
-    try:
-        file = content.open("rb")
-    except OSError as error:
-        raise HostError(f"cannot read {content}: {error.strerror or error}") from error
-    with file:
-        yield file, os.fstat(file.fileno()).st_size
