@@ -74,6 +74,9 @@ setup(
             "oz[offline]",
             # reads kickstart files as the installers do
             "pykickstart>=3.60",
+            # parses PowerShell
+            "tree-sitter>=0.25",
+            "tree-sitter-powershell>=0.26",
             # read and judge autoinstall files and Agama's profiles
             "PyYAML>=6",
             "jsonschema>=4.18",

@@ -111,6 +111,7 @@ def settle(config: Config, tdl: Tdl, options: Options, *, probe: bool = True) ->
         firmware=options.firmware or virtual.firmware,
         machine_type=virtual.machine_type,
         virtio_win=tdl.drivers or config.virtio_win,
+        win32_openssh=config.win32_openssh,
         answer=_read_answer(options.answer_file),
         install_limit_s=options.install_limit_s or config.install_s,
         limit_factor=1.0 if domain_type == "kvm" else EMULATION_FACTOR,

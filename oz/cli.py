@@ -70,7 +70,7 @@ def _install(args: argparse.Namespace) -> None:
         raise UsageError("-x goes without --stop-after media, which makes no XML", hint="leave one or the other out")
     arguments.check_targets(args)
     config, tdl, guest = _load(args, args.tdl[0])
-    _check_phases(tdl, guest, customize=args.customize or args.seal, manifest=args.manifest)
+    _check_phases(tdl, guest, customize=args.customize, manifest=args.manifest, seal=args.seal)
     if args.dry_run:
         return _dry_run(args, config, tdl, guest)
     options, settings = _settle(args, config, tdl)
@@ -95,7 +95,7 @@ def _install(args: argparse.Namespace) -> None:
         assert installed.machine.disk is not None
         path = str(installed.machine.disk.path)
         return results.put_result(args, {"path": path}, path)
-    return _put_installed(args, installed, manifest, has_ssh=guest.supports_customize)
+    return _put_installed(args, installed, manifest, user=guest.user if guest.supports_customize else None)
 
 
 def _finish(args: argparse.Namespace, installed: "Installed", build: "Build") -> "Manifest | None":
@@ -187,11 +187,11 @@ def _identify(args: argparse.Namespace) -> None:
 
 
 def _put_installed(
-    args: argparse.Namespace, installed: "Installed", manifest: "Manifest | None", *, has_ssh: bool
+    args: argparse.Namespace, installed: "Installed", manifest: "Manifest | None", *, user: str | None
 ) -> None:
     record = results.installed_record(installed)
     written = results.keep_manifest(args, manifest, installed.directory)
-    text = results.installed_text(installed, manifest=written, is_sealed=args.seal, has_ssh=has_ssh)
+    text = results.installed_text(installed, manifest=written, is_sealed=args.seal, user=user)
     results.put_with_manifest(args, record, text, manifest, written)
 
 
@@ -227,7 +227,7 @@ def _manifest(args: argparse.Namespace) -> None:
 def _open_image(args: argparse.Namespace, *, customize: bool, manifest: bool) -> "Iterator[tuple[Build, Image]]":
     """The image that the arguments name, and the build that works on it."""
     config, tdl, guest = _load(args, args.tdl)
-    _check_phases(tdl, guest, customize=customize, manifest=manifest)
+    _check_phases(tdl, guest, customize=customize, manifest=manifest, seal=customize and args.seal)
     from oz.account import keeping_failures
     from oz.build import open_build
     from oz.session import find_image
@@ -369,11 +369,14 @@ def _home() -> Path:
         raise HostError("this user has no home directory", hint="set HOME to a directory you may write to") from error
 
 
-def _check_phases(tdl: "Tdl", guest: "Guest", *, customize: bool, manifest: bool) -> None:
+def _check_phases(
+    tdl: "Tdl", guest: "Guest", *, customize: bool = False, manifest: bool = False, seal: bool = False
+) -> None:
     """Refuse, before anything is fetched, what the guest's system cannot have done to it."""
+    title = f"{tdl.where('os/name')}: {tdl.distro} {tdl.version}"
     if customize and not guest.supports_customize:
-        raise UnsupportedError(
-            f"{tdl.where('os/name')}: {tdl.distro} {tdl.version} cannot be customized: it has no ssh"
-        )
+        raise UnsupportedError(f"{title} cannot be customized: it has no ssh")
+    if seal and guest.why_unsealed:
+        raise UnsupportedError(f"{title} cannot be sealed: {guest.why_unsealed}", hint="leave --seal out")
     if manifest and not guest.supports_manifest:
         raise UnsupportedError(f"{tdl.where('os/name')}: the packages of {tdl.distro} {tdl.version} cannot be listed")

@@ -29,6 +29,8 @@ class Config:
     """None: a fresh key pair for each image."""
     virtio_win: Path | None
     """A CD with virtio drivers for systems that bring none."""
+    win32_openssh: Path | None
+    """The package (.msi) of an sshd for systems whose media have none."""
     uri: str
     """libvirt's connection URI, or "auto" for the embedded driver."""
     type: str
@@ -151,6 +153,7 @@ SETTINGS = (
             default="{data_dir}/screenshots"),
     Setting(section="paths", key="sshprivkey", field="sshprivkey", kind=_PATH),
     Setting(section="paths", key="virtio_win", field="virtio_win", kind=_PATH),
+    Setting(section="paths", key="win32_openssh", field="win32_openssh", kind=_PATH),
     Setting(section="libvirt", key="uri", field="uri", kind=_URI, default="auto"),
     Setting(section="libvirt", key="type", field="type", kind=_one_of("auto", "kvm", "qemu"), default="auto"),
     Setting(section="libvirt", key="bridge_name", field="bridge_name", kind=_BRIDGE),

@@ -56,14 +56,14 @@ def _disk_devices(hardware: Hardware) -> list[str]:
     return []
 
 
-def ssh_command(directory: Path, *, port: int) -> list[str]:
+def ssh_command(directory: Path, *, port: int, user: str) -> list[str]:
     """An ssh command line that logs in to a guest on this host with the key and the pinned host key of NAME.oz."""
     hosts, key = _ssh_file(directory / "known_hosts"), directory / "id_rsa"
     # -i looks for the file before it expands %%.
     identity = ["-o", f"IdentityFile={_ssh_file(key)}"] if "%" in str(key) else ["-i", str(key)]
     command = ["ssh", "-p", str(port), *identity, "-o", "IdentitiesOnly=yes"]
     command += ["-o", f"HostKeyAlias={HOST_KEY_ALIAS}", "-o", f"UserKnownHostsFile={hosts}"]
-    return [*command, "root@127.0.0.1"]
+    return [*command, f"{user}@127.0.0.1"]
 
 
 def _ssh_file(path: Path) -> str:

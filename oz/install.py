@@ -28,7 +28,7 @@ from oz.failures import Listener
 from oz.host import access as access_files
 from oz.host import disk, durations, waiting
 from oz.marks import Marks, read_marks
-from oz.media import BootFiles, check_drivers, fetch_media, inspect, keep_beside, remaster
+from oz.media import BootFiles, check_beside, fetch_media, inspect, keep_beside, remaster
 from oz.model import Access, Boot, Drive, Installed, InstallPlan, Machine, MediaPlan, Medium, Tdl
 from oz.progress import note, step, wait
 from oz.protocols import Counters, Domain, RealClock
@@ -82,7 +82,7 @@ def install(build: Build, *, stop_after: StopAfter | None = None) -> Installed:
         guest.password_schemes, root_password=tdl.rootpw, private_key_file=build.config.sshprivkey
     )
     plan = guest.plan_install(tdl, medium, access, settings)
-    check_drivers(plan)
+    check_beside(plan)
     _keep_plan(media, medium, plan, build)
     build.recording.secrets += [access.root_password]
     if medium and medium.path:
@@ -90,9 +90,8 @@ def install(build: Build, *, stop_after: StopAfter | None = None) -> Installed:
     machine = _plan_machine(plan, build)
     assert machine.disk is not None
 
-    # what a template adds to the medium is fetched too late to tell whether a cached system has it;
-    # one without ssh cannot be given secrets of its own
-    can_be_cached = guest.supports_customize and not tdl.extras and stop_after in (None, "install")
+    # what a template adds to the medium is fetched too late to tell whether a cached system has it
+    can_be_cached = not guest.why_unsealed and not tdl.extras and stop_after in (None, "install")
     use_cache = build.config.cache_jeos and can_be_cached
     key, cached = jeos.find(media, medium, files, build) if use_cache else (None, None)
     if cached:
@@ -123,7 +122,7 @@ def _foresee(build: Build, stop_after: StopAfter | None) -> None:
     tdl, guest = replace(build.tdl, rootpw=None), build.guest
     medium = guest.documented_medium(tdl) if tdl.install_type == "iso" else None
     plan = guest.plan_install(tdl, medium, placeholder(tdl, guest), build.settings)
-    check_drivers(plan)
+    check_beside(plan)
     disk.check_tools()
     if stop_after in (None, "install"):
         build.hypervisor().check_hardware(plan.hardware, build.settings.domain_type)

@@ -51,13 +51,11 @@ def to_icicle(manifest: Manifest) -> str:
 
 
 def to_record(manifest: Manifest) -> dict[str, Any]:
-    """The manifest for JSON: {"description", "packages": [{name, epoch, version, release, architecture, extra?}]}."""
+    """The manifest for JSON: {"description", "packages": [{name, epoch, version, release, architecture, kind?,
+    publisher?, extra?}]}."""
     packages = []
     for package in manifest.packages:
-        fields = asdict(package)
-        if package.extra is None:
-            del fields["extra"]
-        packages.append(fields)
+        packages.append({name: value for name, value in asdict(package).items() if value is not None})
     return {"description": manifest.description, "packages": packages}
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from oz.build import Build, make_directory
-from oz.errors import MediumError, TdlError
+from oz.errors import HostError, MediumError, TdlError
 from oz.host import cache, disk, fetch, initrd, iso
 from oz.inspection import look_at
 from oz.model import Drive, Floppy, InstallPlan, Kernel, MediaPlan, Medium, MediumEdit, Seed
@@ -75,8 +75,13 @@ def inspect(files: Mapping[str, Path], media: MediaPlan, build: Build) -> Medium
     return medium
 
 
-def check_drivers(plan: InstallPlan) -> None:
-    """Return if the plan needs no CD of drivers, or it is the right one. Raises MediumError."""
+def check_beside(plan: InstallPlan) -> None:
+    """Return if what the plan takes from this host beside the medium is there, and a CD of drivers the right one.
+
+    Raises HostError, MediumError.
+    """
+    for path in plan.seed.copies.values() if plan.seed else ():
+        _read_copied(path)
     if plan.drivers is None:
         return
     hint = "name virtio-win.iso in <drivers> of the template, or as virtio_win in oz.cfg"
@@ -139,7 +144,15 @@ def _make_floppy(plan: Floppy, medium: Medium | None, files: Mapping[str, Path],
 
 def _make_seed(plan: Seed, work: Path) -> Drive:
     with step("Make the second CD"):
-        return Drive(path=iso.seed(plan.label, plan.files, work / "seed.iso"))
+        files = {**plan.files, **{name: _read_copied(path) for name, path in plan.copies.items()}}
+        return Drive(path=iso.seed(plan.label, files, work / "seed.iso"))
+
+
+def _read_copied(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HostError(f"{path}: {error.strerror}", hint="mend its name in oz.cfg") from error
 
 
 def keep_beside(boot_files: BootFiles, build: Build) -> None:

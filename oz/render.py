@@ -2,7 +2,7 @@
 
 XML and HTML templates escape by themselves. Line formats and shell scripts say it where the value stands: `|line` for
 a value that must stay on its line, `|q` for one word of a shell command, `|grub` for one word of a GRUB command,
-`|inf` for a value of a setup information file, `|json` and `|perl` for a value in these languages.
+`|inf` for a value of a setup information file, `|json`, `|perl` and `|powershell` for a value in these languages.
 Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
 """
 
@@ -57,6 +57,12 @@ def _quote_perl(value: object) -> str:
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def _quote_powershell(value: object) -> str:
+    """A string in single quotes, in which a doubled quote is one and nothing else means anything; PowerShell takes four
+    more characters for the same quote (about_Quoting_Rules; its CodeGeneration.EscapeSingleQuotedStringContent)."""
+    return "'" + re.sub("['\u2018-\u201b]", r"\g<0>\g<0>", str(value)) + "'"
+
+
 def _quote_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -73,7 +79,7 @@ def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(line=_line, q=_quote, grub=_quote_grub, inf=quote_inf)
-    environment.filters.update(json=_quote_json, perl=_quote_perl)
+    environment.filters.update(json=_quote_json, perl=_quote_perl, powershell=_quote_powershell)
     return environment
 
 

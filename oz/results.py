@@ -28,8 +28,8 @@ _GUESTS_HEAD: tuple[str, ...] = (
 SSH_PORT = 2222
 
 
-def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: bool, has_ssh: bool) -> str:
-    """Where everything is, and how to boot it and to log in: by ssh, or where there is none on its screen."""
+def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: bool, user: str | None) -> str:
+    """Where everything is, and how to boot it and to log in: by ssh as `user`, or where that is None on its screen."""
     from oz.handoff import VNC_SCREEN, qemu_command, ssh_command
 
     machine, directory = installed.machine, installed.directory
@@ -42,19 +42,19 @@ def installed_text(installed: "Installed", *, manifest: Path | None, is_sealed: 
     ]
     if manifest:
         lines.append(f"  manifest  {manifest}")
-    secrets = "" if is_sealed else "keys, " if has_ssh else "password, "
+    secrets = "" if is_sealed else "keys, " if user else "password, "
     lines.append(f"  beside    {directory} ({secrets}plan, console log)")
     by_xml = f"virsh define {shlex.quote(str(installed.xml))} && virsh start --domain {shlex.quote(machine.name)}"
     if machine.hardware.firmware == "efi":
         return "\n".join([*lines, f"  boot it   {by_xml}"])
-    lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT if has_ssh else None))}")
+    lines.append(f"  boot it   {shlex.join(qemu_command(machine, ssh_port=SSH_PORT if user else None))}")
     lines.append(f"     or     {by_xml}")
-    if not has_ssh:
+    if user is None:
         where = shlex.quote(str(directory / "access.json"))
         lines.append(f"  enter it  vncviewer {VNC_SCREEN}, or virt-viewer {shlex.quote(machine.name)}: it has no ssh")
         lines.append(f"  password  the administrator's is root_password in {where}")
     elif not is_sealed:
-        lines.append(f"  enter it  {shlex.join(ssh_command(directory, port=SSH_PORT))}")
+        lines.append(f"  enter it  {shlex.join(ssh_command(directory, port=SSH_PORT, user=user))}")
     return "\n".join(lines)
 
 

@@ -170,7 +170,7 @@ def open_session(image: Image, build: Build, *, room_bytes: int = BOOT_BYTES) ->
                 raise _explain(error, domain, build) from error
         watch = waiting.EndWatch(domain, shell)
         try:
-            if machine.domain_type == "qemu":
+            if machine.domain_type == "qemu" and build.guest.emulated_session_command:
                 shell.run(build.guest.emulated_session_command.encode(), label="preparing for emulation")
             yield Session(domain=domain, shell=shell, overlay=overlay, nvram=nvram, watch=watch)
         except GuestError as error:
@@ -223,6 +223,7 @@ def command_limit_s(build: Build) -> float:
 def power_off(session: Session, build: Build, *, is_sealed: bool = False) -> None:
     """Shut the guest down, in order or as a sealed one must be. Raises GuestError if it does not go in time."""
     command = build.guest.sealed_power_off_command if is_sealed else build.guest.power_off_command
+    limit_s = max(build.config.shutdown_s, build.guest.power_off_limit_s) * build.settings.limit_factor
     with step("Power off"):
         # From here on its end is wanted.
         end = session.watch.stop()
@@ -233,12 +234,11 @@ def power_off(session: Session, build: Build, *, is_sealed: bool = False) -> Non
         try:
             session.shell.run(
                 command.encode(),
-                timeout_s=build.config.shutdown_s * build.settings.limit_factor,
+                timeout_s=limit_s,
                 label="powering off",
             )
         except GuestError:
             note("the connection ended with the guest")
-        limit_s = build.config.shutdown_s * build.settings.limit_factor
         clock = RealClock()
         if waiting.wait_off(session.domain, limit_s=limit_s / 2, clock=clock):
             return
@@ -316,7 +316,14 @@ def _log_in(host: str, port: int, keys: list[Access | str | _PrivateKey], guest:
             password = key
         try:
             return ssh.connect(
-                host, port, private_key=private_key, password=password, host_keys=pinned, legacy=guest.is_legacy_ssh
+                host,
+                port,
+                private_key=private_key,
+                password=password,
+                host_keys=pinned,
+                legacy=guest.is_legacy_ssh,
+                user=guest.user,
+                language=guest.language,
             )
         except (NotReadyError, HostKeyError):
             raise

@@ -157,9 +157,10 @@ def _check_components(path: str) -> str:
 
 
 def _check_guest_path(value: str) -> str:
-    if not value.startswith("/"):
+    drive = value[:2] if re.match("[A-Za-z]:/", value) else ""
+    if not value.removeprefix(drive).startswith("/"):
         raise ValueError("is not absolute")
-    return "/" + _check_medium_file(value)
+    return f"{drive}/" + _check_medium_file(value.removeprefix(drive))
 
 
 def _check_medium_file(value: str) -> str:

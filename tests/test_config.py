@@ -63,6 +63,7 @@ def test_defaults_of_root() -> None:
         screenshot_dir=Path("/var/lib/oz/screenshots"),
         sshprivkey=None,
         virtio_win=None,
+        win32_openssh=None,
         uri="auto",
         type="auto",
         bridge_name=None,
@@ -126,7 +127,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     found = read(
         tmp_path,
         "\ufeff; a comment\n[paths]\noutput_dir = ~/images%d\ndata_dir: /srv/oz\nsshprivkey = ~/.ssh/id\n"
-        "virtio_win = /srv/virtio-win.iso\n"
+        "virtio_win = /srv/virtio-win.iso\nwin32_openssh = /srv/OpenSSH-Win64.msi\n"
         "[libvirt]\nURI = qemu+ssh://host/session\ntype=qemu\nnetwork_name = default\ncpus = 4\nmemory = 512\n"
         "image_type = qcow2\nrng_model = builtin\nrng_device = /dev/hwrng\nrng_rate_bytes = 1024\n"
         "rng_rate_period = 1000\n[cache]\noriginal_media = No\nmodified_media = TRUE\njeos = yes\n"
@@ -141,6 +142,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         screenshot_dir=Path("/srv/oz/screenshots"),
         sshprivkey=HOME / ".ssh/id",
         virtio_win=Path("/srv/virtio-win.iso"),
+        win32_openssh=Path("/srv/OpenSSH-Win64.msi"),
         uri="qemu+ssh://host/session",
         type="qemu",
         bridge_name=None,

@@ -93,7 +93,7 @@ def test_ssh_understands_the_line_we_print(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name
     directory.mkdir()
     (directory / "id_rsa").write_text("")
-    command = ssh_command(directory, port=2222)
+    command = ssh_command(directory, port=2222, user="root")
     read = subprocess.run([command[0], "-G", *command[1:]], capture_output=True, text=True, check=True)
     told = dict(line.split(" ", 1) for line in read.stdout.splitlines() if " " in line)
     assert told["userknownhostsfile"] == f"{directory}/known_hosts"
@@ -109,26 +109,26 @@ def installed(path: Path, **changes: str) -> Installed:
 
 
 def test_the_summary_names_everything(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=Path("m.json"), is_sealed=False, has_ssh=True)
+    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=Path("m.json"), is_sealed=False, user="root")
     assert text.startswith("Installed hand-off in 2 min 5 s\n") and "manifest  m.json" in text
     assert f"virsh define '{tmp_path}/a b.xml' && virsh start --domain hand-off" in text
     assert "qemu-system-x86_64 -machine q35" in text and "enter it  ssh -p 2222" in text
 
 
 def test_a_sealed_system_has_no_key_to_enter_with(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a.dsk"), manifest=None, is_sealed=True, has_ssh=True)
+    text = installed_text(installed(tmp_path / "a.dsk"), manifest=None, is_sealed=True, user="root")
     assert "ssh -p" not in text and "keys" not in text and "manifest" not in text
 
 
 def test_a_system_without_ssh_is_entered_on_its_screen(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=None, is_sealed=False, has_ssh=False)
+    text = installed_text(installed(tmp_path / "a b.dsk"), manifest=None, is_sealed=False, user=None)
     assert "ssh -p" not in text and "keys" not in text and "(password, plan, console log)" in text
     assert "-vnc 127.0.0.1:0" in text and "vncviewer 127.0.0.1:0, or virt-viewer hand-off" in text
     assert f"root_password in '{tmp_path}/a b.oz/access.json'" in text
 
 
 def test_an_efi_system_boots_by_its_xml(tmp_path: Path) -> None:
-    text = installed_text(installed(tmp_path / "a.dsk", firmware="efi"), manifest=None, is_sealed=False, has_ssh=True)
+    text = installed_text(installed(tmp_path / "a.dsk", firmware="efi"), manifest=None, is_sealed=False, user="root")
     assert "qemu-system" not in text and f"boot it   virsh define {tmp_path}/a.xml" in text
 
 

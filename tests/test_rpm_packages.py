@@ -44,7 +44,7 @@ def scripts_of(actions: tuple[Action, ...]) -> list[str]:
 
 
 def test_every_row_of_the_rpm_world_is_there() -> None:
-    others = ("apk", "apt", "pacman", "pkg")
+    others = ("apk", "apt", "pacman", "pkg", "windows")
     assert {name for name in MANAGERS if not name.startswith(others)} == set(RPM_MANAGERS)
 
 

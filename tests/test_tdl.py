@@ -195,6 +195,7 @@ def test_files() -> None:
     assert case("valid-files").files == (
         GuestFile(path="/etc/motd", content=Content(data=b"hello")),
         GuestFile(path="/etc/empty", content=Content(data=b"")),
+        GuestFile(path="C:/Oz/a.txt", content=Content(data=b"")),
         GuestFile(path="/etc/raw", content=Content(data=b"x")),
         GuestFile(path="/etc/b64", content=Content(data=bytes(range(5)))),
         GuestFile(path="/etc/none", content=Content(data=b"")),

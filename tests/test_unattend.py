@@ -12,7 +12,7 @@ from goldens import GOLDEN, change_points, compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from plans import plan_texts, sample_plan, sample_tdl, samples
+from plans import action_text, plan_texts, sample_plan, sample_tdl, samples
 from programs import run, write_config
 from scripted import FakeClock, ScriptedDomain
 
@@ -20,11 +20,30 @@ from oz import install
 from oz.build import Options, open_build, settle
 from oz.config import load as load_config
 from oz.dryrun import dry_machine
-from oz.errors import MediumError, OzError, TdlError, UnsupportedError, UsageError
+from oz.errors import GuestError, HostError, MediumError, OzError, TdlError, UnsupportedError, UsageError
+from oz.failures import Listener
 from oz.guests import guest_for, identify
 from oz.host.access import placeholder_access
-from oz.media import check_drivers, remaster
-from oz.model import Edition, Extra, Hardware, Machine, Medium, Package, Partition, Settings, Tdl, Virtual
+from oz.manifest import to_record
+from oz.marks import read_marks
+from oz.media import check_beside, remaster
+from oz.model import (
+    Command,
+    Content,
+    Edition,
+    Extra,
+    GuestFile,
+    Hardware,
+    Machine,
+    Manifest,
+    Medium,
+    Package,
+    Partition,
+    Repository,
+    Settings,
+    Tdl,
+    Virtual,
+)
 from oz.protocols import DomainEvent
 from oz.units import GIB, TIB
 
@@ -37,6 +56,10 @@ NS = {"u": "urn:schemas-microsoft-com:unattend"}
 
 def later(version: str, arch: str = "x86_64", **changes: Any) -> Tdl:
     return sample_tdl(version, arch, **{"distro": "Windows", "disk_bytes": 64 * GIB, **changes})
+
+
+def guest_file(path: str) -> GuestFile:
+    return GuestFile(path=path, content=Content(data=b"x"))
 
 
 def answer_of(tdl: Tdl, settings: Settings = Settings()) -> etree._Element:  # noqa: B008
@@ -89,7 +112,7 @@ def test_a_plan_with_drivers_is_the_one_that_was_read_and_kept(request: pytest.F
 
 
 def test_output_changes_where_a_fact_does() -> None:
-    assert plan_changes() == ["Vista", "7", "8", "11", "2022", "2025"]
+    assert plan_changes() == ["Vista", "7", "8", "10", "2016", "2019", "11", "2022", "2025"]
 
 
 @pytest.mark.parametrize(("version", "arch", "install_type", "firmware"), list(samples("Windows")))
@@ -175,7 +198,18 @@ def test_without_one_they_are_not() -> None:
         ("11", {"disk_bytes": 32 * GIB}, TdlError, r"Windows 11 does not fit on a disk of 32 GiB(.|\n)*64 GiB"),
         ("10", {"disk_bytes": 2 * TIB}, UnsupportedError, r"cannot boot from 2 TiB under a BIOS"),
         ("10", {"partitions": (Partition(mount="/d"), Partition(mount="/"))}, UnsupportedError, r"on one partition"),
-        ("10", {"packages": (Package(name="x"),)}, UnsupportedError, r"cannot be customized: it has no ssh"),
+        ("2016", {"packages": (Package(name="x"),)}, UnsupportedError, r"cannot be customized: it has no ssh"),
+        (
+            "10",
+            {"repositories": (Repository(name="r", url="http://h.example/"),)},
+            TdlError,
+            r"repository r: Windows has none: features come with it(.|\n)*fetch programs in a <command>",
+        ),
+        ("10", {"packages": (Package(name="x", arguments="-y"),)}, TdlError, r"features take no arguments"),
+        ("10", {"files": (guest_file("/etc/motd"),)}, TdlError, r"can have no file /etc/motd(.|\n)*C:/DIRECTORY/FILE"),
+        ("10", {"files": (guest_file("C:/a:b"),)}, TdlError, r"can have no file C:/a:b"),
+        ("10", {"files": (guest_file("C:/a./b"),)}, TdlError, r"can have no file C:/a\./b"),
+        ("10", {"files": (guest_file("C:/a\\b"),)}, TdlError, r"can have no file"),
         ("10", {"extras": (Extra(kind="file", source="x", destination="y"),)}, TdlError, r"cannot be added to"),
         ("11", {"virtual": Virtual(memory_bytes=GIB)}, UnsupportedError, r"Windows 11 needs 4 GiB"),
     ],
@@ -363,11 +397,131 @@ def test_the_script_takes_out_setups_copies_of_the_answer_and_sends_its_message_
     assert order == sorted(order)
 
 
-def test_nothing_can_be_done_in_the_installed_system() -> None:
-    guest = guest_for(later("2025"))
-    assert guest.plan_customize(later("2025")) == () and not guest.supports_customize and not guest.supports_manifest
-    with pytest.raises(UnsupportedError, match="Windows 2025 has no ssh"):
-        guest.plan_seal()
+# ------------------------------------------------------------------ ssh
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_sshd_is_brought_up_where_microsoft_has_it_and_before_the_end_is_told(version: str) -> None:
+    guest, plan = guest_for(later(version)), sample_plan(later(version))
+    assert plan.seed
+    done = plan.seed.files["OZDONE.VBS"].decode()
+    has_ssh = version in ("10", "2019", "11", "2022", "2025")
+    assert (guest.supports_customize, guest.supports_manifest, "OZSSH.PS1" in plan.seed.files) == (has_ssh,) * 3
+    assert (0 < done.find('"OZSSH.PS1"') < done.find("echo oz-done")) == has_ssh
+    if not has_ssh:
+        with pytest.raises(UnsupportedError, match=f"Windows {version}: nothing but sysprep"):
+            guest.plan_seal()
+        return
+    assert (guest.user, guest.language, guest.is_legacy_ssh) == ("Administrator", "powershell", False)
+    script = plan.seed.files["OZSSH.PS1"].decode()
+    assert "Add-WindowsCapability -Online -Name OpenSSH.Server~~~~0.0.1.0" in script
+    kind, key, *_ = placeholder_access(()).public_key.split()
+    assert f"-Value '{kind} {key}'" in script
+    # What the script sends is what is listened for.
+    sent = re.findall(r'Send-Line "(oz-[^"]*)"', script)[0].replace("$type $key", "ssh-ed25519 " + "A" * 68)
+    assert read_marks([sent]).host_keys == ("ssh-ed25519 " + "A" * 68,)
+
+
+def test_a_failure_of_openssh_ends_the_installation_at_once() -> None:
+    script = (sample_plan(later("11")).seed or Any).files["OZSSH.PS1"].decode()
+    said = re.findall(r'Send-Line "oz-log ([^"]*)"', script)[0].replace("$($_.Exception.Message)", "Error 0x800f0954.")
+    cause, hint = Listener("windows-setup", "autounattend.xml", "").hear("log", said) or ("", "")
+    assert "could not get or start OpenSSH" in cause and "0x800f0954" in cause and "win32_openssh" in hint
+
+
+def test_openssh_may_come_from_a_package_of_this_host(tmp_path: Path) -> None:
+    package = tmp_path / "OpenSSH-Win64.msi"
+    plan = sample_plan(later("11"), Settings(win32_openssh=package))
+    assert plan.seed and plan.seed.copies == {"OPENSSH.MSI": package}
+    script = plan.seed.files["OZSSH.PS1"].decode()
+    assert "msiexec.exe" in script and "'OPENSSH.MSI'" in script and "Add-WindowsCapability" not in script
+    with pytest.raises(HostError, match=r"OpenSSH-Win64\.msi: No such file"):
+        check_beside(plan)
+    package.write_bytes(b"the package")
+    check_beside(plan)
+    config = load_config(write_config(tmp_path), is_root=False, home=tmp_path)
+    tdl = later("11")
+    with open_build(tdl, guest_for(tdl), config, Settings(), Options(), image=tmp_path / "w.dsk") as build:
+        made = remaster(plan, Medium(path=tmp_path / "w.iso"), {}, build, as_iso=False).seed
+        assert made
+        command = ["isoinfo", "-J", "-x", "/OPENSSH.MSI", "-i", made.path]
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"the package"
+
+
+def test_a_medium_from_before_openssh_wants_that_package() -> None:
+    medium = Medium(path=None, editions=(edition(1, "Windows 10 Pro", "Professional", version="10.0.17134"),))
+    guest, access = guest_for(later("10")), placeholder_access(())
+    with pytest.raises(MediumError, match=r"holds build 17134 of Windows 10(.|\n)*build 17763 or later, or name"):
+        guest.plan_install(later("10"), medium, access, Settings())
+    assert guest.plan_install(later("10"), medium, access, Settings(win32_openssh=Path("/o.msi"))).seed
+
+
+def test_it_is_customized_with_powershell(request: pytest.FixtureRequest) -> None:
+    tdl = later(
+        "2025",
+        precommands=(Command(name="first", content=Content(data=b"Write-Output first\n")),),
+        packages=(Package(name="Web-Server"), Package(name="NetFx3")),
+        files=(GuestFile(path="C:/Oz/a.txt", content=Content(data=b"hello\n")),),
+        commands=(Command(name="last", content=Content(data=b"Write-Output last\n")),),
+    )
+    guest = guest_for(tdl)
+    texts = {"customize": action_text(guest.plan_customize(tdl)), "list": guest.plan_manifest(tdl).command}
+    compare(GOLDEN / "windows-2025-customize", texts, regenerate=request.config.getoption("regenerate"))
+    assert [action_text((one,)).splitlines()[0] for one in guest.plan_customize(tdl)] == [
+        "== run precommand first", "== run install features", "== put C:/Oz/a.txt 644", "== run command last",
+    ]  # fmt: skip
+    assert guest.plan_customize(later("2025")) == ()
+
+
+def test_a_path_with_a_drive_is_for_no_other_system() -> None:
+    tdl = sample_tdl(files=(guest_file("C:/Oz/a.txt"),))
+    with pytest.raises(TdlError, match=r"sample\.tdl:\d+: Debian 13 has no drive for C:/Oz/a\.txt"):
+        guest_for(tdl).plan_customize(tdl)
+
+
+@pytest.mark.parametrize(("option", "status"), [("--seal", 4), ("--customize", 8), ("--manifest", 8)])
+def test_sealing_is_refused_before_anything_is_fetched(tmp_path: Path, option: str, status: int) -> None:
+    (tmp_path / "w.tdl").write_text(
+        "<template><name>w</name><os><name>Windows</name><version>11</version><arch>x86_64</arch>"
+        "<install type='iso'><iso>http://127.0.0.1:1/w.iso</iso></install></os>"
+        "<disk><size>64 GiB</size></disk></template>"
+    )
+    words = ["-c", write_config(tmp_path, libvirt_type="qemu"), option, *(["/dev/null"] * (option == "--manifest"))]
+    done = run("oz-install", *words, tmp_path / "w.tdl")
+    if option == "--seal":
+        assert done.returncode == 4 and "Windows 11 cannot be sealed: nothing but sysprep" in done.stderr
+    else:
+        assert "cannot be" not in done.stderr and done.returncode != 4
+
+
+LISTED = (
+    '[{"kind":"feature","name":"Web-Server","version":"","architecture":"","publisher":""},'
+    '{"kind":"hotfix","name":"KB5031364","version":"","architecture":"","publisher":""},'
+    '{"kind":"program","name":"Fa\\u00e9 \\u0027x\\u0027","version":"1.2","architecture":"i386",'
+    '"publisher":"A \\u0026 B"},'
+    '{"kind":"system","name":"Windows","version":"10.0.20348.2031","architecture":"x86_64","publisher":"M"}]\r\n'
+)
+
+
+def test_what_is_installed_is_read_from_json() -> None:
+    feature, hotfix, program, system = guest_for(later("2022")).parse_packages(LISTED)
+    assert (feature.kind, feature.name, hotfix.kind, hotfix.name) == ("feature", "Web-Server", "hotfix", "KB5031364")
+    assert (program.name, program.version, program.architecture, program.publisher) == (
+        "Fa\u00e9 'x'", "1.2", "i386", "A & B",
+    )  # fmt: skip
+    assert system.version == "10.0.20348.2031"
+    record = to_record(Manifest(packages=(program,)))["packages"][0]
+    assert record["kind"] == "program" and record["publisher"] == "A & B" and "extra" not in record
+    assert guest_for(later("2022")).parse_packages("[]") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "none", "{}", "[1]", "[[]]", "[" * 100_000, LISTED[:-9], LISTED.replace("hotfix", "other"),
+             LISTED.replace('"Windows"', "null"), LISTED.replace('"1.2"', "12"), LISTED.replace('"Web-Server"', '""')],
+)  # fmt: skip
+def test_a_list_that_is_none_is_an_error_of_the_guest(text: str) -> None:
+    with pytest.raises(GuestError, match=r"the list of what is installed (is|has)"):
+        guest_for(later("2022")).parse_packages(text)
 
 
 # ------------------------------------------------------------------ carried out
@@ -433,13 +587,13 @@ def test_a_cd_of_drivers_has_those_of_the_release(tmp_path: Path) -> None:
         (tmp_path / "tree" / name).touch()
     cd = tmp_path / "v.iso"
     subprocess.run(["genisoimage", "-quiet", "-J", "-o", cd, tmp_path / "tree"], check=True)
-    check_drivers(sample_plan(later("10"), Settings(virtio_win=cd)))
-    check_drivers(sample_plan(later("10")))
+    check_beside(sample_plan(later("10"), Settings(virtio_win=cd)))
+    check_beside(sample_plan(later("10")))
     with pytest.raises(MediumError, match=r"v\.iso is no CD of drivers for this release: it has no /viostor/w11/amd64"):
-        check_drivers(sample_plan(later("11"), Settings(virtio_win=cd)))
+        check_beside(sample_plan(later("11"), Settings(virtio_win=cd)))
     cd.write_bytes(b"nothing")
     with pytest.raises(MediumError, match=r"the CD of drivers .*v\.iso: "):
-        check_drivers(sample_plan(later("10"), Settings(virtio_win=cd)))
+        check_beside(sample_plan(later("10"), Settings(virtio_win=cd)))
 
 
 def test_the_templates_cd_of_drivers_goes_before_that_of_oz_cfg(tmp_path: Path) -> None:

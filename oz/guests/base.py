@@ -68,6 +68,12 @@ class Guest(ABC):
     """The installer is a program of a live system."""
     takes_drivers: ClassVar[bool] = False
     """Its installer lacks drivers that a second CD may bring."""
+    user: ClassVar[str] = "root"
+    """Who administers the system."""
+    language: ClassVar[Literal["sh", "powershell"]] = "sh"
+    """What its commands are written in."""
+    power_off_limit_s: ClassVar[float] = 0.0
+    """How long it may take to power off, where that is longer than usual."""
     has_editions: ClassVar[bool] = False
     """A medium holds several systems, of which a template may name one."""
 
@@ -262,13 +268,19 @@ class Guest(ABC):
         return True
 
     @property
+    def why_unsealed(self) -> str:
+        """Why it cannot be given another identity, and so is neither sealed nor kept for later builds; empty where it
+        can."""
+        return "" if self.supports_customize else "it has no ssh"
+
+    @property
     def boot_timeout_s(self) -> float:
         """How long a boot up to sshd may take with hardware virtualization."""
         return self.system.boot_limit_s
 
     @property
     def emulated_session_command(self) -> str:
-        """What a session under software emulation begins with: nothing that stays in the image."""
+        """What a session under software emulation begins with, if anything: nothing that stays in the image."""
         return f"if [ -w {SAME_ADDRESSES_FILE} ]; then echo 0 >{SAME_ADDRESSES_FILE}; fi"
 
     @property
@@ -285,6 +297,7 @@ class Guest(ABC):
         commands; then repositories that are not to stay go. Empty if it asks for nothing. Raises TdlError.
         """
         row = self._package_manager
+        self._check_paths(tdl)
         actions: list[Action] = [*row.prepare(tdl)]
         for repository in tdl.repositories:
             actions += row.add_repository(tdl, repository, self.release.codename)
@@ -297,9 +310,17 @@ class Guest(ABC):
         for repository in tdl.repositories:
             if not repository.persisted:
                 actions.append(row.remove_repository(repository))
-        if actions:
+        # PowerShell's system knows no sync, and has its files on the disk when it is off.
+        if actions and self.language == "sh":
             actions.append(_script("flush the disk", "sync\n"))
         return tuple(actions)
+
+    def _check_paths(self, tdl: Tdl) -> None:
+        """Return if the system can have files of the template's names. Raises TdlError."""
+        for number, file in enumerate(tdl.files, 1):
+            if not file.path.startswith("/"):
+                message = f"{self.title} has no drive for {file.path}"
+                raise refuse(tdl, f"files/file[{number}]", message, "begin its path with /")
 
     def plan_manifest(self, tdl: Tdl) -> ManifestPlan:
         return ManifestPlan(command=self._package_manager.list_command, extra_command=tdl.icicle_extra_command)

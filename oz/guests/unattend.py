@@ -12,14 +12,17 @@ every restart.
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import HardwareFacts, refuse
+from oz.guests.base import Guest, HardwareFacts, refuse
 from oz.guests.hardware import plan_hardware
+from oz.guests.packages import MANAGERS, PackageManager
 from oz.guests.unattendfacts import ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
 from oz.guests.windows import DONE, KEY_FORM, PASSWORD_MAX, Windows, as_dos, computer_name
 from oz.model import (
     Access,
+    Action,
     Boot,
     Edition,
     Hardware,
@@ -35,6 +38,7 @@ from oz.model import (
 from oz.progress import printable
 from oz.render import render, render_text
 
+_OPENSSH, _PACKAGE = "OZSSH.PS1", "OPENSSH.MSI"
 _LETTERS = "DEFGHI"
 """Of drives that may be CDs: setup and system give them as they find them."""
 _DONE_COMMAND = f"cmd.exe /c for %d in ({' '.join(_LETTERS)}) do if exist %d:\\{DONE} wscript.exe %d:\\{DONE}"
@@ -51,6 +55,15 @@ class UnattendedWindows(Windows):
     log_places = ("/Windows/Panther", "/$WINDOWS.~BT/Sources/Panther")
     has_editions = True
     takes_drivers = True
+    user = "Administrator"
+    language = "powershell"
+    # What was added to it may be finished only now.
+    power_off_limit_s = 600.0
+    is_legacy_ssh = False
+    emulated_session_command = ""
+    power_off_command = "shutdown.exe /s /t 0"
+    # The first boot after an installation is slower than others.
+    boot_timeout_s = 600.0
 
     # ---------------------------------------------------------------- what a template may ask for
 
@@ -101,6 +114,36 @@ class UnattendedWindows(Windows):
                 nic_models=("virtio", *facts.nic_models),
             )
         return plan_hardware(tdl, settings, self.title, self.arch, facts)
+
+    # ---------------------------------------------------------------- the installed system
+
+    @property
+    def supports_customize(self) -> bool:
+        return self.facts.openssh_build is not None
+
+    @property
+    def supports_manifest(self) -> bool:
+        return self.supports_customize
+
+    @property
+    def why_unsealed(self) -> str:
+        # "Sysprep (Generalize) a Windows installation": it resets accounts and asks its questions at the next start.
+        return "nothing but sysprep makes another machine of it: run that in a copy before it is handed out"
+
+    @property
+    def _package_manager(self) -> PackageManager:
+        return MANAGERS["windows"]
+
+    def plan_customize(self, tdl: Tdl) -> tuple[Action, ...]:
+        return Guest.plan_customize(self, tdl) if self.supports_customize else super().plan_customize(tdl)
+
+    def _check_paths(self, tdl: Tdl) -> None:
+        for number, file in enumerate(tdl.files, 1):
+            # https://learn.microsoft.com/windows/win32/fileio/naming-a-file; with a colon in it, it is a stream.
+            name = re.fullmatch(r"[A-Za-z]:(/[^/\\<>:\"|?*\x00-\x1f]*[^/\\<>:\"|?*\x00-\x1f. ])+", file.path)
+            if name is None:
+                message = f"{self.title} can have no file {printable(file.path)}"
+                raise refuse(tdl, f"files/file[{number}]", message, "write it as C:/DIRECTORY/FILE")
 
     # ---------------------------------------------------------------- media
 
@@ -195,20 +238,21 @@ class UnattendedWindows(Windows):
             "tdl": tdl,
         }
         answer = self._answer(settings, variables)
+        files, copies = self._openssh(edition, access, settings)
         agent = "x86_64" if self.arch == "x86_64" else "i386"
         done = render(
             "windows/done.vbs",
             # Setup's own copies; those of a user's file may be under either name.
             answers=[r"Panther\unattend.xml", r"Panther\unattend-original.xml", r"Panther\Unattend\unattend.xml"],
             agent=rf"guest-agent\qemu-ga-{agent}.msi" if settings.virtio_win else None,
+            openssh=next(iter(files), None),
             **variables,
         )
+        files |= {"autounattend.xml": answer.encode(), DONE: as_dos(done).encode("ascii")}
         return InstallPlan(
             answer_name="autounattend.xml",
             answer=answer,
-            seed=Seed(
-                label="OZ_UNATTEND", files={"autounattend.xml": answer.encode(), DONE: as_dos(done).encode("ascii")}
-            ),
+            seed=Seed(label="OZ_UNATTEND", files=files, copies=copies),
             drivers=settings.virtio_win,
             drivers_paths=tuple("/" + path.replace("\\", "/") for path in drivers[:2]) if settings.virtio_win else (),
             boots=(
@@ -222,6 +266,24 @@ class UnattendedWindows(Windows):
             **self.plan_limits(settings),
             log=InstallerLog(installer="windows-setup"),
         )
+
+    def _openssh(
+        self, edition: Edition, access: Access, settings: Settings
+    ) -> tuple[dict[str, bytes], dict[str, Path]]:
+        """What brings sshd up, on the second CD: files, and what is copied there. Raises MediumError."""
+        least, build = self.facts.openssh_build, int([*edition.version.split("."), "", ""][2] or 0)
+        if least is None:
+            return {}, {}
+        package = settings.win32_openssh
+        if package is None and build < least:
+            raise MediumError(
+                f"the medium holds build {build} of {self.title}, for which Microsoft has no OpenSSH",
+                hint=f"take one of build {least} or later, or name Win32-OpenSSH as win32_openssh in oz.cfg",
+            )
+        # Without its comment, which may have any letters.
+        key = " ".join(access.public_key.split()[:2])
+        script = render("windows/openssh.ps1", done=DONE, package=_PACKAGE if package else None, public_key=key)
+        return {_OPENSSH: as_dos(script).encode("ascii")}, {_PACKAGE: package} if package else {}
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:
         if settings.answer is None:

@@ -60,7 +60,7 @@ class UnattendFacts:
     edition_name: str
     """What its installer calls it."""
     kernel: str
-    """Of the first medium."""
+    """Of the medium that plans without one are made for."""
     generic_keys: Mapping[str, str]
     """By the edition's identifier: keys that install it and activate nothing by themselves."""
     has_network_location: bool
@@ -72,6 +72,8 @@ class UnattendFacts:
     disk_bytes_min: Mapping[str, int]
     """By architecture."""
     disk_bytes_max: int | None
+    openssh_build: int | None
+    """The build from which on it has OpenSSH for the asking; None: it has none."""
     virtio_directory: str
     """Its drivers on the CD of virtio drivers."""
     reboots: int

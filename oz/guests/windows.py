@@ -57,7 +57,7 @@ class Windows(Guest):
 
     @property
     def system(self) -> SystemFacts:
-        raise UnsupportedError(f"{self.title} has no ssh: nothing can be done in the installed system")
+        raise UnsupportedError(f"{self.title}: {self.why_unsealed}")
 
     @property
     def password_schemes(self) -> tuple[str, ...]:
@@ -190,7 +190,8 @@ class Windows(Guest):
             "tdl": tdl,
         }
         answer = self._answer(settings, variables)
-        done = as_dos(render("windows/done.vbs", answers=[r"System32\$winnt$.inf"], agent=None, **variables))
+        variables |= {"answers": [r"System32\$winnt$.inf"], "agent": None, "openssh": None}
+        done = as_dos(render("windows/done.vbs", **variables))
         return InstallPlan(
             answer_name="winnt.sif",
             answer=answer,

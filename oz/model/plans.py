@@ -56,6 +56,8 @@ class Seed:
     label: str
     """At most 16 characters."""
     files: Mapping[str, bytes]
+    copies: Mapping[str, Path] = field(default_factory=dict)
+    """What is copied from this host: path on the CD to the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,9 @@ class InstalledPackage:
     release: str = ""
     epoch: str = ""
     architecture: str = ""
+    kind: str | None = None
+    """Where a system lists more than packages: program, feature, hotfix, or the system itself."""
+    publisher: str | None = None
     extra: str | None = None
 
 

@@ -45,6 +45,8 @@ class Settings:
     """A user's own answer file template, in place of ours."""
     virtio_win: Path | None = None
     """A CD with virtio drivers, for systems that bring none."""
+    win32_openssh: Path | None = None
+    """The package (.msi) of an sshd, for a system whose media have none."""
     install_limit_s: float | None = None
     """An explicit limit, taken literally."""
     limit_factor: float = 1.0

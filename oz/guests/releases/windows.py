@@ -98,9 +98,10 @@ _FACTS = timeline(
 
 # ------------------------------------------------------------------ Vista and later
 
-# End of extended support (for 11, where every year has its own: of 25H2, Enterprise), the first medium's kernel,
-# directory on the CD of virtio drivers (Vista has those of 2008), least disk in GiB for x86_64 and for i386, where that
-# has media (osinfo-db; Microsoft's least, for 10 since version 1903), what the medium calls the usual edition.
+# End of extended support (for 11, where every year has its own: of 25H2, Enterprise), the first medium's kernel (of 10,
+# the first's that has OpenSSH), directory on the CD of virtio drivers (Vista has those of 2008), least disk in GiB for
+# x86_64 and for i386, where that has media (osinfo-db; Microsoft's least, for 10 since version 1903), what the medium
+# calls the usual edition.
 _UNATTENDED: dict[str, tuple[str, str, str, tuple[int, ...], str]] = {
     "Vista": ("2017-04-11", "6.0.6000", "2k8", (20, 20), "Windows Vista BUSINESS"),
     "2008": ("2020-01-14", "6.0.6001", "2k8", (10, 10), "Windows Longhorn SERVERSTANDARD"),
@@ -110,7 +111,7 @@ _UNATTENDED: dict[str, tuple[str, str, str, tuple[int, ...], str]] = {
     "2012": ("2023-10-10", "6.2.9200", "2k12", (32,), "Windows Server 2012 SERVERSTANDARDCORE"),
     "8.1": ("2023-01-10", "6.3.9600", "w8.1", (20, 16), "Windows 8.1 Pro"),
     "2012R2": ("2023-10-10", "6.3.9600", "2k12R2", (32,), "Windows Server 2012 R2 SERVERSTANDARDCORE"),
-    "10": ("2025-10-14", "10.0.10240", "w10", (32, 32), "Windows 10 Pro"),
+    "10": ("2025-10-14", "10.0.17763", "w10", (32, 32), "Windows 10 Pro"),
     "2016": ("2027-01-12", "10.0.14393", "2k16", (32,), "Windows Server 2016 SERVERSTANDARDCORE"),
     "2019": ("2029-01-09", "10.0.17763", "2k19", (32,), "Windows Server 2019 SERVERSTANDARDCORE"),
     "11": ("2028-10-10", "10.0.22000", "w11", (64,), "Windows 11 Pro"),
@@ -181,6 +182,10 @@ _LATER_FACTS = timeline(
         # Setup's reference, OOBE: which settings came and went.
         "7": dict(has_wireless_setup=True),
         "8": dict(has_network_location=False, has_online_accounts=True),
+        # "Get started with OpenSSH for Windows", Prerequisites: Windows 10 1809, Server 2019.
+        "10": dict(openssh_build=17763),
+        "2016": dict(openssh_build=None),
+        "2019": dict(openssh_build=17763),
         # The machine has no TPM, no Secure Boot, and perhaps a processor that is not on the list. These values are
         # known from Setup itself and stand in published answer files for virtual machines; what Microsoft documents
         # (AllowUpgradesWithUnsupportedTPMOrCPU) is for upgrades alone.
@@ -192,6 +197,7 @@ _LATER_FACTS = timeline(
         has_wireless_setup=False,
         has_online_accounts=False,
         bypassed_checks=(),
+        openssh_build=None,
         # The old Oz counted 2; devices and features may want more. The end is a message: none too many passes for one.
         reboots=5,
         # The old Oz.

@@ -25,6 +25,13 @@ For Each drive In files.Drives
 Next
 
 {% endif %}
+{% if openssh %}
+' From the CD that this is on. What goes wrong, it says on the marker port.
+script = files.GetParentFolderName(WScript.ScriptFullName) & "{{ openssh }}"
+status = shell.Run("powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " & script, 0, True)
+If status <> 0 Then Err.Raise vbObjectError, "{{ openssh }}", "OpenSSH could not be set up"
+
+{% endif %}
 ' cmd takes a digit before ">" for a handle, so the line ends with the message.
 shell.Run "cmd.exe /c >COM2 echo oz-done {{ nonce|line }}", 0, True
 
