@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from oz.progress import ProgressEvent, View, describe_meter, describe_stage, duration, printable, remaining
 
@@ -263,10 +263,10 @@ class _Live:
         if fraction is None and amount.kind == "meter" and amount.total > 0:
             fraction = min(amount.done / amount.total, 1.0)
         if fraction is not None:
-            label = f"{int(100 * fraction + 1e-9):3} %"
+            label = f" {int(100 * fraction + 1e-9)} %"
         elif amount.expected_s > seconds:
             fraction, style = seconds / amount.expected_s, "yellow"
-            label = f"{int(100 * fraction):3} %, estimated"
+            label = f" {int(100 * fraction)} %, estimated"
         width = max(columns - len(indent) - len(label), 1)
         bar = ProgressBar(
             total=1.0,
@@ -319,7 +319,7 @@ class _Others(io.TextIOBase):
             self.write("\n")
 
 
-def _is_utf8(stream: Any) -> bool:
+def _is_utf8(stream: TextIO) -> bool:
     return (stream.encoding or "ascii").lower().replace("-", "").startswith("utf")
 
 
