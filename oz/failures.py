@@ -1,6 +1,7 @@
 """What installers say, understood: failures, questions, steps and how far they are, by oz/guests/failures.tsv."""
 
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,6 +18,7 @@ _SCREEN_LINES = 40
 """How far back on the console the words of a question are looked for."""
 _WARNINGS_MAX = 5
 _STAGES_MAX = 20_000
+_LOG_STANDS_S = 20.0
 _ANY = "*"
 _SAME = "-"
 
@@ -93,6 +95,7 @@ class Listener:
         self._answer_name = answer_name
         self._answer = answer
         self._screen: deque[str] = deque(maxlen=_SCREEN_LINES)
+        self._logged_at = float("-inf")
         self._stage = _Stage()
         self._stages_left = _STAGES_MAX
         self.warnings: dict[str, str] = {}
@@ -101,7 +104,7 @@ class Listener:
     def hear(self, port: str, line: str) -> tuple[str, str] | None:
         """What has failed, with the line that says so, and what to do about it; None as long as nothing has."""
         line = line[:_LINE_MAX]
-        tell_line(redact(line))
+        self._tell_line(port, line)
         if port == "console":
             self._screen.append(line)
         for saying in self._sayings:
@@ -115,6 +118,14 @@ class Listener:
             elif len(self.warnings) < _WARNINGS_MAX:
                 self.warnings.setdefault(saying.cause, redact(line.strip()))
         return None
+
+    def _tell_line(self, port: str, line: str) -> None:
+        """What the log says is more than what the console repeats: its numbers, a clock."""
+        now = time.monotonic()
+        if port == "log":
+            self._logged_at = now
+        if port == "log" or now - self._logged_at > _LOG_STANDS_S:
+            tell_line(redact(line))
 
     def _tell(self, now: "_Stage") -> None:
         if now != self._stage and self._stages_left > 0:

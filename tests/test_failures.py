@@ -132,6 +132,23 @@ def test_what_is_said_is_told_and_no_more(
     assert stages(lines, installer)[-1][1:] == last
 
 
+def test_the_last_line_is_of_the_log_while_that_says_something() -> None:
+    lines: list[str] = []
+
+    def view(event: ProgressEvent) -> None:
+        lines.extend([event.text] if event.kind == "line" else [])
+
+    heard = listener()
+    add_view(view)
+    try:
+        heard.hear("console", "Linux version")
+        heard.hear("log", "anna: retrieving http://user:secret@host/")
+        heard.hear("console", "[ (1*installer)  2 shell ]")
+    finally:
+        remove_view(view)
+    assert lines == ["Linux version", "anna: retrieving http://***@host/"]
+
+
 def test_a_guest_that_names_steps_for_ever_is_no_longer_listened_to() -> None:
     lines = [f"main-menu[1]: INFO: Menu item 'a{number}' selected" for number in range(30_000)]
     assert len(stages(lines, "debian-installer")) == 20_000
