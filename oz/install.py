@@ -223,7 +223,6 @@ def _run_installer(
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
         with step(words), _watching(booting, phase, listener, build) as domain:
             start_s = RealClock().monotonic()
-            waiting.press_enter(domain, for_s=boot.enter_s, clock=RealClock())
             lines += _wait_boot(plan, boot, words, domain, listener, build)
             seconds = RealClock().monotonic() - start_s
             if number == len(plan.boots):
@@ -250,6 +249,7 @@ def _wait_boot(
         inactivity_s=build.config.inactivity_s or plan.inactivity_s,
         # What waits for an answer does so no slower under emulation.
         idle_s=build.config.inactivity_s or plan.inactivity_s / build.settings.limit_factor,
+        enter_s=boot.enter_s,
         clock=RealClock(),
         ends=boot.ends,
         on_look=look,

@@ -26,7 +26,7 @@ from oz.host import kvm
 from oz.host.hypervisor import LibvirtHypervisor, serial
 from oz.host.hypervisor.running import RunningDomain
 from oz.host.processes import await_end
-from oz.host.waiting import press_enter, wait_boot
+from oz.host.waiting import wait_boot
 from oz.model import Drive, Hardware, Machine, Network, Rng
 from oz.protocols import DomainEvent, RealClock
 
@@ -102,13 +102,9 @@ def await_none(word: Path | str) -> None:
 def test_enter_reaches_the_guest(hypervisor: LibvirtHypervisor, short_dir: Path) -> None:
     """Pressed until it has come to ask, and of no harm when it is gone."""
     with running(hypervisor, machine(short_dir, tiny.answers_enter(b"nonce-0123\r\n"))) as domain:
-        found: list[DomainEvent] = []
-        deadline = time.monotonic() + PATIENCE_S
-        while not any(event.kind == "power-off" for event in found):
-            press_enter(domain, for_s=0.1, clock=RealClock())
-            assert time.monotonic() < deadline, found
-            found += [event for event in [domain.next_event(0.5)] if event]
-        assert [event.text.strip() for event in found if event.kind == "marker"] == ["nonce-0123"]
+        limits = {"limit_s": PATIENCE_S, "inactivity_s": PATIENCE_S, "enter_s": PATIENCE_S}
+        lines = wait_boot(domain, reboots=0, **limits, clock=RealClock())
+        assert [line.strip() for line in lines] == ["nonce-0123"]
         domain.press_enter()
 
 

@@ -7,7 +7,7 @@ import pytest
 from scripted import FakeClock, LiveDomain, ScriptedDomain
 
 from oz.errors import GuestError, HostError, InstallError, NotReadyError
-from oz.host.waiting import EndWatch, describe_event, press_enter, wait_boot, wait_off, wait_ssh
+from oz.host.waiting import EndWatch, describe_event, wait_boot, wait_off, wait_ssh
 from oz.protocols import Domain, DomainEvent, Ran, Shell
 
 OFF = DomainEvent(kind="power-off")
@@ -47,14 +47,27 @@ def test_markers_come_back_in_order_and_are_told_at_once() -> None:
     assert told == [("a", 1003), ("b", 1050)]
 
 
-def test_enter_is_pressed_every_second_and_nothing_is_missed_meanwhile() -> None:
+def test_enter_is_pressed_every_second_until_its_time_is_over() -> None:
     clock = FakeClock()
-    domain = ScriptedDomain(clock, [(2, marker("a")), (60, OFF)])
-    press_enter(domain, for_s=3, clock=clock)
+    domain = ScriptedDomain(clock, [(0.5, marker("a")), (1.5, marker("b")), (60, OFF)])
+    assert wait_boot(domain, reboots=0, limit_s=100, inactivity_s=99, enter_s=4, clock=clock) == ("a", "b")
+    assert domain.pressed_at_s == [0, 1.5, 2.5, 3.5]
+
+
+def test_enter_is_pressed_at_the_first_start_alone() -> None:
+    """It would boot the CD again, and Setup would begin anew."""
+    clock = FakeClock()
+    domain = ScriptedDomain(clock, [(2.5, REBOOT), (60, OFF)])
+    wait_boot(domain, reboots=1, limit_s=100, inactivity_s=99, enter_s=20, clock=clock)
     assert domain.pressed_at_s == [0, 1, 2]
-    assert wait_boot(domain, reboots=0, limit_s=100, inactivity_s=99, clock=clock) == ("a",)
-    press_enter(domain, for_s=0, clock=clock)
-    assert domain.pressed_at_s == [0, 1, 2]
+
+
+def test_a_failure_is_told_while_enter_is_pressed() -> None:
+    clock = FakeClock()
+    domain = ScriptedDomain(clock, [(3, DomainEvent(kind="crash", text="so it is"))])
+    with pytest.raises(InstallError, match="the guest crashed: so it is"):
+        wait_boot(domain, reboots=1, limit_s=100, inactivity_s=99, enter_s=20, clock=clock)
+    assert clock.now == 1003
 
 
 def test_as_many_reboots_as_expected_are_fine() -> None:

@@ -26,6 +26,7 @@ def wait_boot(
     limit_s: float,
     inactivity_s: float,
     idle_s: float = math.inf,
+    enter_s: float = 0,
     clock: Clock,
     ends: Literal["power-off", "reset"] = "power-off",
     on_marker: Callable[[str], None] | None = None,
@@ -37,14 +38,18 @@ def wait_boot(
 
     Raises InstallError, in words, at one reset more, at a crash, when it was stopped from outside, after `limit_s`,
     after `inactivity_s` without a disk request, a packet or a marker, and already after `idle_s` if its processors had
-    nothing to do either. `on_line` gets "console" or "log" and a line of it; what and the hint that it answers are a
-    failure at once. `on_look` gets what the guest has done so far, whenever it is looked at.
+    nothing to do either. In the first `enter_s`, until it resets itself, Enter is pressed every second. `on_line` gets
+    "console" or "log" and a line of it; what and the hint that it answers are a failure at once. `on_look` gets what
+    the guest has done so far, whenever it is looked at.
     """
     watch = _Watch(domain, clock, on_look)
     markers: list[str] = []
     while True:
         look_s = min(_LOOK_S, limit_s, inactivity_s, idle_s)
-        event = domain.next_event(max(0.0, min(look_s, watch.start + limit_s - clock.monotonic())))
+        enters = watch.press_enter(enter_s)
+        event = domain.next_event(
+            max(0.0, min(_RETRY_S if enters else look_s, watch.start + limit_s - clock.monotonic()))
+        )
         if event and event.kind == "power-off":
             return tuple(markers)
         if event and event.kind == "marker":
@@ -74,14 +79,6 @@ def wait_boot(
             raise watch.failure(f"the guest had not powered itself off by its limit of {limit_s:.0f} s")
 
 
-def press_enter(domain: Domain, *, for_s: float, clock: Clock) -> None:
-    """Enter was pressed every second for so long; what happens meanwhile stays to be read."""
-    end_s = clock.monotonic() + for_s
-    while clock.monotonic() < end_s:
-        domain.press_enter()
-        clock.sleep(_RETRY_S)
-
-
 class _Watch:
     """What is known of a guest's activity."""
 
@@ -90,6 +87,7 @@ class _Watch:
         self._clock = clock
         self._on_look = on_look
         self.start = self._looked = self._active = self._busy = clock.monotonic()
+        self._pressed = -math.inf
         self._counters = Counters(disk_requests=0, network_bytes=0)
         self.reboots = 0
 
@@ -101,6 +99,16 @@ class _Watch:
 
     def idle_s(self) -> float:
         return self._clock.monotonic() - max(self._active, self._busy)
+
+    def press_enter(self, for_s: float) -> bool:
+        """Whether it is time for that: it was pressed, unless it has been a moment ago."""
+        now = self._clock.monotonic()
+        if self.reboots or now >= self.start + for_s:
+            return False
+        if now >= self._pressed + _RETRY_S:
+            self._domain.press_enter()
+            self._pressed = now
+        return True
 
     def is_active(self) -> None:
         self._active = self._clock.monotonic()
