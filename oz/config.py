@@ -54,7 +54,8 @@ class Config:
     install_s: float | None
     """None: the release's own limit. Taken literally, also without hardware virtualization; and so is this:"""
     inactivity_s: float | None
-    boot_s: float
+    boot_s: float | None
+    """None: the release's own."""
     shutdown_s: float
     command_s: float
 
@@ -173,7 +174,7 @@ SETTINGS = (
     Setting(section="icicle", key="safe_generation", field="safe_generation", kind=_YES_NO, default="no"),
     Setting(section="timeouts", key="install", field="install_s", kind=_SECONDS),
     Setting(section="timeouts", key="inactivity", field="inactivity_s", kind=_SECONDS),
-    Setting(section="timeouts", key="boot", field="boot_s", kind=_SECONDS, default="300"),
+    Setting(section="timeouts", key="boot", field="boot_s", kind=_SECONDS),
     Setting(section="timeouts", key="shutdown", field="shutdown_s", kind=_SECONDS, default="90"),
     Setting(section="timeouts", key="command", field="command_s", kind=_SECONDS, default="3600"),
 )  # fmt: skip

@@ -158,7 +158,7 @@ def open_session(image: Image, build: Build, *, room_bytes: int = BOOT_BYTES) ->
         domain = build.hypervisor().start(machine, console_log=console_log)
     try:
         with step("Wait for ssh"):
-            limit_s = max(build.config.boot_s, build.guest.boot_timeout_s) * build.settings.limit_factor
+            limit_s = (build.config.boot_s or build.guest.boot_timeout_s) * build.settings.limit_factor
             try:
                 shell = waiting.wait_ssh(
                     domain,

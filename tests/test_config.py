@@ -81,7 +81,7 @@ def test_defaults_of_root() -> None:
         safe_generation=False,
         install_s=None,
         inactivity_s=None,
-        boot_s=300,
+        boot_s=None,
         shutdown_s=90,
         command_s=3600,
     )
