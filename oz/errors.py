@@ -59,6 +59,10 @@ class NotReadyError(GuestError):
     """The guest does not answer yet; trying again may help."""
 
 
+class UnresponsiveError(GuestError):
+    """The guest was logged in to, and answers or obeys no longer: its screen and its console may tell why."""
+
+
 class HostKeyError(GuestError):
     """What answers by ssh is not the guest that was installed: no secret is for it."""
 

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from oz import domain as domain_xml
 from oz.build import Build, Options, image_name, random_mac
-from oz.errors import GuestError, HostError, HostKeyError, NotReadyError, OzError, UsageError
+from oz.errors import (
+    GuestError,
+    HostError,
+    HostKeyError,
+    NotReadyError,
+    OzError,
+    UnresponsiveError,
+    UsageError,
+)
 from oz.guests.base import Guest
 from oz.host import access, disk, ssh, waiting
 from oz.model import Access, Drive, Machine, Settings, Tdl
@@ -177,7 +185,7 @@ def open_session(image: Image, build: Build, *, room_bytes: int = BOOT_BYTES) ->
             end = watch.stop()
             if end:
                 error.message = f"{domain.name}: {waiting.describe_event(end)}\n{error.message}"
-            if end or disk.is_full(build.work):
+            if end or isinstance(error, UnresponsiveError) or disk.is_full(build.work):
                 raise _explain(error, domain, build) from error
             raise
         finally:
@@ -244,7 +252,7 @@ def power_off(session: Session, build: Build, *, is_sealed: bool = False) -> Non
             return
         session.domain.request_power_off()
         if not waiting.wait_off(session.domain, limit_s=limit_s / 2, clock=clock):
-            raise GuestError(
+            raise UnresponsiveError(
                 f"the guest did not power off within {limit_s:.0f} s; the image is as it was before",
                 hint="look at its console, or raise [timeouts] shutdown in oz.cfg",
             )

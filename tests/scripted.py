@@ -98,8 +98,8 @@ class ScriptedDomain:
 class LiveDomain(ScriptedDomain):
     """Its events come from another thread, when that wants."""
 
-    def __init__(self, *, address: tuple[str, int] = ("127.0.0.1", 22)) -> None:
-        super().__init__(FakeClock(), address=address)
+    def __init__(self, *, address: tuple[str, int] = ("127.0.0.1", 22), console: str = "") -> None:
+        super().__init__(FakeClock(), address=address, console=console)
         self.events: queue.SimpleQueue[DomainEvent] = queue.SimpleQueue()
 
     def next_event(self, timeout_s: float) -> DomainEvent | None:

@@ -138,7 +138,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def running(build: Build, image: Image, server: Server, *host_keys: str) -> Iterator[tuple[Session, LiveDomain]]:
     """A session in `server`, to which the image's own key fits, and of which it knows `host_keys`."""
     access.save(replace(access.new_access(()), private_key=server.private_key, host_keys=host_keys), image.directory)
-    domain = LiveDomain(address=("127.0.0.1", server.port))
+    domain = LiveDomain(address=("127.0.0.1", server.port), console="so it said\nOut of memory\n")
     try:
         with open_session(image, replace(build, hypervisor=lambda: Starter(domain))) as session:
             yield session, domain
@@ -301,10 +301,35 @@ def test_the_end_of_the_guest_ends_its_command(tmp_path: Path, server: Server, k
 
 @needs_root
 def test_a_command_past_its_limit_is_called_by_its_name(tmp_path: Path, server: Server) -> None:
-    with building(tmp_path / "images") as build, pytest.raises(GuestError, match=r"napping did not end within 1 s"):  # noqa: SIM117
+    words = r"napping did not end within 1 s\nlast lines of the console:\n  \| so it said\n  \| Out of memory"
+    with building(tmp_path / "images") as build, pytest.raises(GuestError, match=words):  # noqa: SIM117
         with running(build, image_of(build), server, server.host_key) as (session, _):
             nap = RunCommand(label="napping", script=Content(data=b"sleep 50"))
             carry_out([nap], session.shell, replace(build, config=replace(build.config, command_s=1)))
+
+
+@needs_root
+def test_a_lost_connection_is_told_with_what_the_guest_shows(tmp_path: Path, server: Server) -> None:
+    words = r"was lost during killing sshd: .*\nlast lines of the console:\n  \| so it said\n  \| Out of memory"
+    with building(tmp_path / "images") as build, pytest.raises(GuestError, match=words) as caught:  # noqa: SIM117
+        with running(build, image_of(build), server, server.host_key) as (session, _):
+            # of this connection alone
+            kill = (
+                b"pid=$$; while [ $(cat /proc/$pid/comm) != sshd ]; do pid=$(awk '{print $4}' /proc/$pid/stat); done; "
+            )
+            session.shell.run(kill + b"kill -KILL $pid; sleep 50", label="killing sshd")
+    assert "what became of the guest's sshd" in str(caught.value)
+
+
+@needs_root
+def test_a_command_that_fails_is_told_without_a_screen(tmp_path: Path, server: Server) -> None:
+    with (
+        building(tmp_path / "images") as build,
+        pytest.raises(GuestError, match="failing failed with status 3") as caught,
+        running(build, image_of(build), server, server.host_key) as (session, _),
+    ):
+        carry_out([RunCommand(label="failing", script=Content(data=b"exit 3"))], session.shell, build)
+    assert "console" not in str(caught.value)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 import paramiko
 
-from oz.errors import GuestError, HostError
+from oz.errors import HostError, UnresponsiveError
 from oz.host.ssh.channels import OverdueError, collect, send, words_of
 from oz.protocols import Ran
 
@@ -87,7 +87,7 @@ class SshShell(ABC):
                 deadline = None if timeout_s is None else time.monotonic() + timeout_s
                 return collect(channel, deadline, on_output)
             except OverdueError as error:
-                raise GuestError(f"{label} did not end within {timeout_s:g} s") from error
+                raise UnresponsiveError(f"{label} did not end within {timeout_s:g} s") from error
             finally:
                 channel.close()
 
@@ -97,8 +97,10 @@ class SshShell(ABC):
             yield
         except LOST as error:
             reason = self.transport.get_exception() or error
-            message = f"the connection to the guest at {self._place} was lost during {label}: {words_of(reason)}"
-            raise GuestError(message) from error
+            raise UnresponsiveError(
+                f"the connection to the guest at {self._place} was lost during {label}: {words_of(reason)}",
+                hint="see what became of the guest's sshd and of its network",
+            ) from error
 
 
 @contextmanager
