@@ -109,14 +109,16 @@ def test_inactivity_is_noticed_soon_after_it_lasted_long_enough() -> None:
 
 
 def test_who_waits_for_an_answer_is_noticed_sooner_than_who_computes() -> None:
-    for computing_until_s, at_s, words in (
-        (50, 100, "60 s: .*, its processors idle"),
-        (1e9, 300, "300 s: .* no packet "),
+    for computing_until_s, idle_s, at_s, words in (
+        (50, 60, 100, "60 s: .*, its processors idle"),
+        (1e9, 60, 300, "300 s: .* no packet "),
+        # What a user has set is both limits.
+        (0, 300, 300, "300 s: .*, its processors idle"),
     ):
         clock = FakeClock()
         domain: Domain = ScriptedDomain(clock, busy_until_s=40, computing_until_s=computing_until_s)
         with pytest.raises(InstallError, match=words):
-            wait_boot(domain, reboots=0, limit_s=1000, inactivity_s=300, idle_s=60, clock=clock)
+            wait_boot(domain, reboots=0, limit_s=1000, inactivity_s=300, idle_s=idle_s, clock=clock)
         assert at_s <= clock.now - 1000 <= at_s + 60
 
 

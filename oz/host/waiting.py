@@ -69,12 +69,12 @@ def wait_boot(
         elif event:
             raise watch.failure(describe_event(event))
         watch.look(look_s)
-        if watch.inactive_s() >= inactivity_s:
-            raise watch.failure(f"the guest showed no activity for {inactivity_s:.0f} s: no disk request, no packet")
         if watch.idle_s() >= idle_s:
             raise watch.failure(
                 f"the guest showed no activity for {idle_s:.0f} s: no disk request, no packet, its processors idle"
             )
+        if watch.inactive_s() >= inactivity_s:
+            raise watch.failure(f"the guest showed no activity for {inactivity_s:.0f} s: no disk request, no packet")
         if watch.elapsed_s() >= limit_s:
             raise watch.failure(f"the guest had not powered itself off by its limit of {limit_s:.0f} s")
 
