@@ -1,6 +1,6 @@
 """Takes a picture of a program on a terminal, as docs/terminal.png is one:
 
-    tests/picture.py docs/terminal.png '▸ Installing the base system' -- oz-install web.tdl
+    python tests/picture.py docs/terminal.png '▸ Installing the base system' -- oz-install web.tdl
 
 The command runs on a pseudo-terminal of its own. Once the words are on its screen, and not before it has run for
 --after seconds, the screen is drawn by a browser, and the command is interrupted.
@@ -48,6 +48,17 @@ def page(screen: Any, title: str) -> str:
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><pre>{chr(10).join(lines)}</pre>"
 
 
+def take(text: str, rows: int, picture: Path) -> None:
+    """Write the picture of a page with so many rows."""
+    assert BROWSER, "neither chromium-headless-shell nor chromium is installed"
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "page.html").write_text(text)
+        flags = ["--no-sandbox", "--disable-gpu", f"--user-data-dir={directory}/browser", "--hide-scrollbars"]
+        flags += ["--force-device-scale-factor=1.5", f"--window-size=786,{78 + 20.25 * rows:.0f}"]
+        flags += [f"--screenshot={picture.absolute()}"]
+        subprocess.run([BROWSER, *flags, f"file://{directory}/page.html"], check=True, capture_output=True, timeout=120)
+
+
 def look(char: Any) -> tuple[str, bool]:
     return char.fg, char.bold
 
@@ -65,24 +76,17 @@ def main() -> int:
     parser.add_argument("--after", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--patience", type=float, default=7200, metavar="SECONDS")
     options = parser.parse_args()
-    assert BROWSER, "neither chromium-headless-shell nor chromium is installed"
     terminal.PATIENCE_S = options.patience
     earliest = time.monotonic() + options.after
     with terminal.Terminal(options.command, lines=30) as shown:
         shown.read_until(lambda: time.monotonic() >= earliest and options.words in "\n".join(shown.rows()))
-        text = page(shown.screen, " ".join([Path(options.command[0]).name, *options.command[1:]]))
-        height = 78 + 20.25 * len(shown.rows())
+        text, rows = (
+            page(shown.screen, " ".join([Path(options.command[0]).name, *options.command[1:]])),
+            len(shown.rows()),
+        )
         shown.type(b"\x03")
         shown.read_to_end()
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "page.html").write_text(text)
-        flags = ["--no-sandbox", "--disable-gpu", f"--user-data-dir={directory}/browser", "--hide-scrollbars"]
-        flags += [
-            "--force-device-scale-factor=1.5",
-            f"--window-size=786,{height:.0f}",
-            f"--screenshot={options.picture.absolute()}",
-        ]
-        subprocess.run([BROWSER, *flags, f"file://{directory}/page.html"], check=True, capture_output=True, timeout=120)
+    take(text, rows, options.picture)
     return 0
 
 
