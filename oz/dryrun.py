@@ -33,6 +33,7 @@ from oz.model import (
 )
 from oz.progress import note
 from oz.redaction import redact
+from oz.render import quote_powershell
 
 PLACEHOLDER_UUID = "00000000-0000-4000-8000-000000000000"
 PLACEHOLDER_MAC = "52:54:00:00:00:00"
@@ -89,7 +90,8 @@ def plan_json(media: MediaPlan, plan: InstallPlan, actions: Sequence[Action]) ->
 def write_plan(
     directory: Path, tdl: Tdl, guest: Guest, config: Config, settings: Settings, *, force_media: bool = False
 ) -> tuple[Path, ...]:
-    """Write plan.json, the answer file, the edited boot files, domain-N.xml and customize.sh; the files made.
+    """Write plan.json, the answer file, the edited boot files, domain-N.xml and customize.sh (or .ps1); the
+    files made.
 
     Boot files have their path on the medium; those in its EFI boot image lie below efi-image, those that are added
     to an initrd below initrd, those of a floppy below floppy, those of a second CD below seed.
@@ -100,8 +102,11 @@ def write_plan(
     files: dict[str, bytes] = {
         "plan.json": plan_json(media, plan, actions).encode(),
         plan.answer_name: plan.answer.encode(),
-        "customize.sh": customize_script(actions).encode(),
     }
+    if guest.language == "sh":
+        files["customize.sh"] = customize_script(actions).encode()
+    else:
+        files["customize.ps1"] = customize_powershell(actions).encode("utf-8-sig")
     for edit in plan.edits:
         if isinstance(edit.content, bytes):
             files[("efi-image/" if edit.in_efi_image else "") + edit.path.lstrip("/")] = edit.content
@@ -174,6 +179,16 @@ chmod 700 "$script"
 """
 
 
+_POWERSHELL_PREAMBLE = """# Run this as the administrator in the guest.
+$ErrorActionPreference = 'Stop'
+$script = Join-Path $env:TEMP 'oz-script.ps1'
+function Invoke-Script {
+  powershell.exe -NoProfile -ExecutionPolicy Bypass -File $script
+  if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+}
+"""
+
+
 def customize_script(actions: Sequence[Action]) -> str:
     """The actions as one shell script, for reading and for running by hand in a guest. It ends where Oz would."""
     lines = [_PREAMBLE]
@@ -193,6 +208,36 @@ def customize_script(actions: Sequence[Action]) -> str:
             ]
         lines.append("")
     return "\n".join(lines)
+
+
+def customize_powershell(actions: Sequence[Action]) -> str:
+    """The same as a script of PowerShell."""
+    lines = [_POWERSHELL_PREAMBLE]
+    for action in actions:
+        if isinstance(action, PutFile):
+            path = quote_powershell(action.path)
+            lines += [
+                f"New-Item -ItemType Directory -Force -Path (Split-Path {path}) | Out-Null",
+                _powershell_writer(action.content, path),
+                "",
+            ]
+        else:
+            # With the mark by which it knows UTF-8.
+            data = action.script.data
+            script = action.script if data is None else Content(data=b"\xef\xbb\xbf" + data)
+            lines += [f"# {action.label}", _powershell_writer(script, "$script"), "Invoke-Script", ""]
+    return "\n".join(lines)
+
+
+def _powershell_writer(content: Content, path: str) -> str:
+    """A command that writes the content to the path, which is an expression."""
+    if content.data is None:
+        return f"Invoke-WebRequest -UseBasicParsing -Uri {quote_powershell(content.url or '')} -OutFile {path}"
+    try:
+        text = f"[Text.Encoding]::UTF8.GetBytes({quote_powershell(content.data.decode())})"
+    except UnicodeDecodeError:
+        text = f"[Convert]::FromBase64String('{base64.b64encode(content.data).decode()}')"
+    return f"[IO.File]::WriteAllBytes({path}, {text})"
 
 
 def _reader(content: Content) -> str:

@@ -57,7 +57,7 @@ def _quote_perl(value: object) -> str:
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _quote_powershell(value: object) -> str:
+def quote_powershell(value: object) -> str:
     """A string in single quotes, in which a doubled quote is one and nothing else means anything; PowerShell takes four
     more characters for the same quote (about_Quoting_Rules; its CodeGeneration.EscapeSingleQuotedStringContent)."""
     return "'" + re.sub("['\u2018-\u201b]", r"\g<0>\g<0>", str(value)) + "'"
@@ -79,7 +79,7 @@ def _environment(kind: type[jinja2.Environment]) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(line=_line, q=_quote, grub=_quote_grub, inf=quote_inf)
-    environment.filters.update(json=_quote_json, perl=_quote_perl, powershell=_quote_powershell)
+    environment.filters.update(json=_quote_json, perl=_quote_perl, powershell=quote_powershell)
     return environment
 
 

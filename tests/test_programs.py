@@ -17,13 +17,15 @@ from typing import Any
 
 import pytest
 from plans import sample_tdl
+from powershell import faults, strings
 from programs import ROOT, command, serve, write_config
 from warm import run
 
 from oz import dryrun
 from oz.config import load as load_config
 from oz.guests import all_releases, guest_for
-from oz.model import Settings
+from oz.model import Command, Content, GuestFile, Settings
+from oz.tdl import load as load_tdl
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.tdl"))
 PROGRAMS = ("oz-install", "oz-customize", "oz-generate-manifest", "oz-cleanup-cache")
@@ -233,8 +235,12 @@ def test_the_plan_of_every_example(path: Path, plans: Path) -> None:
         edits |= {f"{kind}/{name.lstrip('/')}" for name in files}
     boots = {f"domain-{number}.xml" for number, _ in enumerate(plan["install"]["boots"], 1)}
     made = {str(each.relative_to(directory)) for each in directory.rglob("*") if each.is_file()}
-    assert made == {"plan.json", plan["install"]["answer_name"], "customize.sh", *edits, *boots} and edits and boots
-    subprocess.run(["sh", "-n", directory / "customize.sh"], check=True)
+    script = {"sh": "customize.sh", "powershell": "customize.ps1"}[guest_for(load_tdl(path)).language]
+    assert made == {"plan.json", plan["install"]["answer_name"], script, *edits, *boots} and edits and boots
+    if script == "customize.sh":
+        subprocess.run(["sh", "-n", directory / script], check=True)
+    else:
+        assert faults((directory / script).read_text(encoding="utf-8-sig")) == []
     if shutil.which("virt-xml-validate"):
         for name in boots:
             judged = subprocess.run(["virt-xml-validate", directory / name], capture_output=True, text=True)
@@ -269,7 +275,8 @@ def test_every_release_can_be_planned_without_its_medium(config: Path, tmp_path:
         key, disk_bytes = "11111-22222-33333-44444-55555", 64 * 1024**3
         tdl = sample_tdl(row.version, row.arches[0], kind, distro=row.distro, key=key, disk_bytes=disk_bytes)
         made = dryrun.write_plan(tmp_path / row.distro / row.version, tdl, guest_for(tdl), settled, Settings())
-        assert {"plan.json", "customize.sh", "domain-1.xml"} < {path.name for path in made}, (row, made)
+        names = {path.name.partition(".ps1")[0].partition(".sh")[0] for path in made}
+        assert {"plan.json", "customize", "domain-1.xml"} < names, (row, made)
 
 
 def test_what_would_fail_after_a_download_fails_before_it(config: Path, tmp_path: Path) -> None:
@@ -384,6 +391,26 @@ with pathlib.Path("{target}/log").open("a") as log: log.write("python\\n")</comm
     assert (target / "it's.txt").read_text().split("\n") == ["first", "  %s $HOME 'quoted' \\n"]
     assert (target / "binary").read_bytes() == b"\0\xff\xfe\1"
     assert (target / "log").read_text() == "shell 2\npython\n"
+
+
+def test_the_customize_script_of_powershell_has_what_the_template_says() -> None:
+    text = "Write-Output 'it''s'\n\u2019; \"$(1\n"
+    tdl = sample_tdl(
+        "11",
+        distro="Windows",
+        disk_bytes=64 * 1024**3,
+        files=(
+            GuestFile(path="C:/it's.txt", content=Content(data=b"a\n")),
+            GuestFile(path="C:/b", content=Content(data=b"\xff\0")),
+            GuestFile(path="C:/c", content=Content(url="http://h.example/c'd")),
+        ),
+        commands=(Command(name="last", content=Content(data=text.encode())),),
+    )
+    script = dryrun.customize_powershell(guest_for(tdl).plan_customize(tdl))
+    assert faults(script) == []
+    values = ["oz-script.ps1", *["C:/it''s.txt"] * 2, "a\n", *["C:/b"] * 2, "/wA=", *["C:/c"], "http://h.example/c''d"]
+    doubled = "\ufeff" + text.replace("'", "''").replace("\u2019", "\u2019" * 2)
+    assert strings(script)[1:] == [f"'{value}'" for value in [*values, "C:/c", doubled]]
 
 
 def test_a_plan_that_cannot_be_written(config: Path, tmp_path: Path) -> None:

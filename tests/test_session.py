@@ -10,10 +10,11 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import paramiko
 import pytest
 from plans import sample_tdl
 from scripted import LiveDomain
@@ -26,7 +27,7 @@ from oz.customize import carry_out, check_changeable, commit
 from oz.domain import domain_xml
 from oz.errors import GuestError, HostError, HostKeyError, UsageError
 from oz.guests import guest_for
-from oz.host import access, disk
+from oz.host import access, disk, ssh
 from oz.host.waiting import EndWatch
 from oz.model import Content, Drive, Hardware, Machine, RunCommand, Settings
 from oz.protocols import DomainEvent, Ran
@@ -279,6 +280,32 @@ def test_a_guest_from_before_rsa_keys_is_opened_by_its_password() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=lambda: serve_as_of_2000(listener.accept()[0]), daemon=True).start()
         shell = sessions._log_in("127.0.0.1", listener.getsockname()[1], [keys], guest)
+        shell.close()
+
+
+class NoRoot(paramiko.ServerInterface):
+    """Knows one user, who is not called root."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL if username == "Administrator" else paramiko.AUTH_FAILED
+
+
+def test_a_guest_is_entered_as_who_administers_it_and_spoken_to_in_its_language() -> None:
+    def serve(client: socket.socket) -> None:
+        transport = paramiko.Transport(client)
+        transport.add_server_key(paramiko.RSAKey.generate(2048))
+        with suppress(paramiko.SSHException, EOFError):
+            transport.start_server(server=NoRoot())
+
+    keys = access.new_access(())
+    guest = guest_for(sample_tdl("2025", distro="Windows"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: serve(listener.accept()[0]), daemon=True).start()
+        shell = sessions._log_in("127.0.0.1", listener.getsockname()[1], [keys], guest)
+        assert isinstance(shell, ssh.PowerShell)
         shell.close()
 
 
