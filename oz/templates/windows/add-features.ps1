@@ -6,6 +6,8 @@ $log = "$PSCommandPath.log"
 $end = "$PSCommandPath.end"
 
 if (-not [Security.Principal.WindowsIdentity]::GetCurrent().IsSystem) {
+  # Of an earlier run by hand.
+  Remove-Item -Path $end, $log -ErrorAction SilentlyContinue
   $words = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File `"$PSCommandPath`""
   $action = New-ScheduledTaskAction -Execute powershell.exe -Argument $words
   $system = New-ScheduledTaskPrincipal -UserId S-1-5-18 -RunLevel Highest
