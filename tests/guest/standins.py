@@ -49,8 +49,9 @@ class Run:
     seconds: float
 
     def seconds_of(self, step: str) -> float:
-        """How long a step of oz-install took, by what it said itself."""
-        found = re.findall(rf"^{re.escape(step)}: (?:done in|failed after) ([\d.]+) s", self.stderr, re.MULTILINE)
+        """How long a step of oz-install took, all its boots together, by what it said itself."""
+        name = rf"^{re.escape(step)}(?:, boot \d+ of \d+)?"
+        found = re.findall(rf"{name}: (?:done in|failed after) ([\d.]+) s", self.stderr, re.MULTILINE)
         return sum(map(float, found))
 
 

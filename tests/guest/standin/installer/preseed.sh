@@ -46,10 +46,7 @@ install() {
 }
 
 # As openssh-server's postinst does.
-make_host_keys() {
-    chroot $TARGET ssh-keygen -q -t ecdsa -N '' -f /etc/ssh/ssh_host_ecdsa_key
-    [ "$LEGACY_SSH" != yes ] || chroot $TARGET ssh-keygen -q -t dsa -N '' -f /etc/ssh/ssh_host_dsa_key
-}
+make_host_keys() { chroot $TARGET ssh-keygen -A; }
 
 run_hooks() {
     [ -d $HOOKS ] || return 0

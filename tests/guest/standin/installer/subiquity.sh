@@ -48,6 +48,9 @@ install() {
     grep -q '^  \(identity\|user-data\):' "$answer" || ask "Profile setup: Your name"
     grep -q '"type": "disk"' "$answer" || ask "Guided storage configuration"
     install_system
+    # The live system's.
+    printf '#!/bin/sh\n[ "$*" = "--no-block poweroff" ] || exit 1\n(sleep 1; sync; poweroff -f) &\n' >/bin/systemctl
+    chmod 755 /bin/systemctl
     set_password '*'
     [ "$(value_of install-server ssh)" = true ] || rm -f $TARGET/usr/sbin/sshd
     mkdir -p $TARGET/etc/netplan
