@@ -96,6 +96,7 @@ FACTS = timeline(
         # Both names of the questions that moved between the guides for lenny and for wheezy.
         "6": dict(
             ide_disk="sda",
+            manual_country="manual",
             # partman-auto takes ext4 since 85 (its changelog), and the boot loader is GRUB 2, which reads all of them.
             other_filesystems=("ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
             unbootable_filesystems=(),
@@ -167,7 +168,8 @@ FACTS = timeline(
         partitioned_choice="finish",
         # partman-auto 84, which is lenny's (its changelog).
         unlimited_size="-1",
-        manual_country="manual",
+        # choose-mirror before 2.30, as lenny's, knows no other word; squeeze's knows no such one (kickseed 0.55).
+        manual_country="enter information manually",
         other_questions=(),
         hook_directory="/usr/lib/finish-install.d",
         finished_question="finish-install/reboot_in_progress",
