@@ -24,6 +24,7 @@ ROUTES = (
     Standin(distro="Debian", version="13", install_type="url"),
     Standin(distro="Debian", version="8"),
     Standin(distro="Debian", version="7", arch="i386"),
+    Standin(distro="Debian", version="5", arch="i386", install_type="url"),
     Standin(distro="Ubuntu", version="5.04", arch="i386"),
     Standin(distro="Ubuntu", version="5.10", arch="i386"),
     Standin(distro="Ubuntu", version="6.06", arch="i386", install_type="url"),

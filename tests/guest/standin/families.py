@@ -23,13 +23,15 @@ def _kickstart(guest: Guest) -> dict[str, str]:
 
 def _preseed(guest: Guest) -> dict[str, str]:
     """prebaseconfig became finish-install in 2006, for etch and Ubuntu 6.10; until then the rest was asked when the
-    system had started, which base-config did."""
+    system had started, which base-config did. choose-mirror calls a mirror of no country "manual" since 2.30, of
+    squeeze and, by its changelog, Ubuntu 10.10."""
     is_ubuntu, number = guest.release.distro == "Ubuntu", _number(guest.release.version)
     is_old = number < ((6, 10) if is_ubuntu else (4,))
     return {
         "FAMILY": "preseed",
         "HOOKS": f"/usr/lib/{'prebaseconfig' if is_old else 'finish-install'}.d",
         "SECOND_STAGE": "yes" if is_ubuntu and number < (6, 6) else "no",
+        "NO_COUNTRY": "enter information manually" if number < ((10, 10) if is_ubuntu else (6,)) else "manual",
         "SUITE": guest.release.codename,
     }
 

@@ -1,4 +1,4 @@
-# debian-installer. HOOKS: where it keeps what it runs at its end.
+# debian-installer. HOOKS: where it keeps what it runs at its end. NO_COUNTRY: of a mirror of one's own.
 
 find_answer() {
     # Of its initrd first of all (initrd-preseed), then what the kernel's command line says (file-preseed).
@@ -23,7 +23,7 @@ install() {
     : >>$log
     early=$(answer_to preseed/early_command)
     [ -z "$early" ] || sh -c "$early" || ask "Failed to run preseeded command"
-    if [ "$(answer_to mirror/country)" = manual ] && [ ! -d $CD/dists ]; then
+    if [ "$(answer_to mirror/country)" = "$NO_COUNTRY" ] && [ ! -d $CD/dists ]; then
         network
         host=$(answer_to mirror/http/hostname)
         use_tree "http://$host$(answer_to mirror/http/directory)" "dists/$SUITE/Release"
