@@ -37,9 +37,9 @@ def _preseed(guest: Guest) -> dict[str, str]:
 
 
 def _autoyast(guest: Guest) -> dict[str, str]:
-    """The second stage went with openSUSE Leap and, by choice, SLES 12 SP1."""
+    """The second stage went with openSUSE Leap, which came as 42 and went on as 15, and, by choice, SLES 12 SP1."""
     is_opensuse, number = guest.release.distro == "openSUSE", _number(guest.release.version)
-    has_it = number < (42,) if is_opensuse else number < (12, 1)
+    has_it = number < (15,) if is_opensuse else number < (12, 1)
     if not is_opensuse and number[0] > 12:
         has_it = False
     return {"FAMILY": "autoyast", "SECOND_STAGE": "yes" if has_it else "no"}
