@@ -48,6 +48,8 @@ class Counters:
     network_bytes: int
     cpu_s: float = 0.0
     """Of all its processors together."""
+    delay_s: float = 0.0
+    """In which they had work, and this host no processor for them."""
 
 
 class Domain(Protocol):

@@ -270,6 +270,7 @@ def test_power_button_screenshot_and_port(hypervisor: LibvirtHypervisor, short_d
     with running(hypervisor, machine(short_dir, sector)) as domain:
         events(domain, until="marker")
         assert domain.counters().disk_requests > 0
+        assert domain.counters().delay_s > 0
         picture = domain.screenshot(short_dir / "screen")
         assert picture and picture.read_bytes().startswith({".png": b"\x89PNG", ".ppm": b"P6"}[picture.suffix])
         host, port = domain.ssh_address(1)

@@ -123,7 +123,9 @@ class _Watch:
         network = self._counters.network_bytes - before.network_bytes
         if disk or network >= _CHATTER_BYTES:
             self._active = now
-        if self._counters.cpu_s - before.cpu_s >= _IDLE_SHARE * passed_s:
+        # On a host of more guests than processors, one that computes may have been given next to nothing.
+        wanted_s = self._counters.cpu_s + self._counters.delay_s - before.cpu_s - before.delay_s
+        if wanted_s >= _IDLE_SHARE * passed_s:
             self._busy = now
         if self._on_look:
             self._on_look(self._counters)

@@ -176,6 +176,8 @@ class RunningDomain:
             network_bytes=total(r"net\.\d+\.[rt]x\.bytes"),
             # of QEMU's threads, in nanoseconds: there without cgroups as well
             cpu_s=total(r"vcpu\.\d+\.time") / 1e9,
+            # from schedstat of their threads
+            delay_s=total(r"vcpu\.\d+\.delay") / 1e9,
         )
         return self._counters
 
