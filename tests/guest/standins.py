@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ NEEDS = pytest.mark.skipif(bool(missing_tools()), reason=f"without {missing_tool
 LIMIT_S = 1200
 """Of an installation that takes 10 to 20 s on an idle host."""
 _PATIENCE_S = 2400
+_EVENT = "standin: failing"
 CUSTOMIZE = """<files><file name="/etc/motd">built by a test</file></files>
 <commands><command name="look">grep -q 'built by a test' /etc/motd; echo looked >/root/looked</command></commands>"""
 
@@ -34,9 +37,12 @@ class Standin:
     arch: str = "x86_64"
     install_type: str = "iso"
     firmware: str = "bios"
+    filesystem: str = ""
+    """That of /, where it is not the usual one."""
 
     def __str__(self) -> str:
-        return f"{self.distro}-{self.version}-{self.arch}-{self.install_type}-{self.firmware}"
+        name = f"{self.distro}-{self.version}-{self.arch}-{self.install_type}-{self.firmware}"
+        return f"{name}-{self.filesystem}" if self.filesystem else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,19 @@ class Run:
     status: int
     stdout: str
     stderr: str
-    seconds: float
+    told: tuple[tuple[float, str], ...]
+    """Lines of stderr, and how many seconds after the program's start they came."""
+    events: tuple[tuple[float, str], ...]
+    """The same of the console's lines that say what the guest is about to do: fail."""
+
+    @property
+    def noticed_s(self) -> float:
+        """Seconds from the event to the step that ended by it."""
+        assert self.events, self.stderr
+        event_s = self.events[-1][0]
+        ends = [at_s for at_s, line in self.told if at_s > event_s and re.search(r": (done in|failed after) ", line)]
+        assert ends, self
+        return ends[0] - event_s
 
     def seconds_of(self, step: str) -> float:
         """How long a step of oz-install took, all its boots together, by what it said itself."""
@@ -75,11 +93,16 @@ class Ground:
             if standin.install_type == "url":
                 url = f"http://10.0.2.2:{stack.enter_context(serve(media / 'tree'))}/tree"
             kind = standin.install_type
-            key = "<key>AAAAA-BBBBB-CCCCC-DDDDD-EEEEE</key>" if standin.distro == "Windows" else ""
+            is_windows = standin.distro == "Windows"
+            key = "<key>AAAAA-BBBBB-CCCCC-DDDDD-EEEEE</key>" if is_windows else ""
+            # What Windows 11 asks for.
+            size = "64 GiB" if is_windows else "10 GiB"
+            if standin.filesystem:
+                extra += f"<partitions><partition mount='/' filesystem='{standin.filesystem}'/></partitions>"
             path.write_text(
                 f"<template><name>{name}</name><os><name>{standin.distro}</name><version>{standin.version}</version>"
                 f"<arch>{standin.arch}</arch><install type='{kind}'><{kind}>{url}</{kind}></install>{key}"
-                f"<rootpw>standin</rootpw>{os}</os><disk><size>10 GiB</size></disk>{extra}</template>\n"
+                f"<rootpw>Stand-in1</rootpw>{os}</os><disk><size>{size}</size></disk>{extra}</template>\n"
             )
             tdl = templates.load(path)
             builder = Media(self.parts, guest_for(tdl), tdl, media, fail=fail)
@@ -89,22 +112,59 @@ class Ground:
                 builder.build_iso()
             yield path
 
-    def install(self, standin: Standin, template: Path, *options: str) -> Run:
-        return self._run("oz-install", self.place.config, "--firmware", standin.firmware, *options, template)
+    def install(self, standin: Standin, template: Path, *options: str, **config: str) -> Run:
+        """With more settings of oz.cfg than those of the ground, as below."""
+        written = self.place.write_config(**self._config, **config)
+        return self._run("oz-install", written, "--firmware", standin.firmware, *options, "-t", str(LIMIT_S), template)
 
     def customize(self, template: Path, xml: Path, **config: str) -> Run:
-        """With more settings of oz.cfg than those of the ground."""
         return self._run("oz-customize", self.place.write_config(**self._config, **config), template, xml)
 
     def _run(self, program: str, config: Path, *words: str | Path) -> Run:
-        start = time.monotonic()
-        done = subprocess.run(
-            command(program, "-c", config, *words),
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_S,
-            stdin=subprocess.DEVNULL,
-            env=self.place.environment,
-        )
-        seconds = time.monotonic() - start
-        return Run(status=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=seconds)
+        start_s = time.monotonic()
+        with tempfile.TemporaryFile("w+") as stdout:
+            process = subprocess.Popen(
+                command(program, "-c", config, *words),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self.place.environment,
+            )
+            patience = threading.Timer(_PATIENCE_S, process.kill)
+            patience.start()
+            with self._listening(start_s) as events:
+                assert process.stderr
+                told = [(time.monotonic() - start_s, line) for line in process.stderr]
+                status = process.wait()
+            patience.cancel()
+            stdout.seek(0)
+            text = "".join(line for _, line in told)
+            return Run(status=status, stdout=stdout.read(), stderr=text, told=tuple(told), events=tuple(events))
+
+    @contextmanager
+    def _listening(self, start_s: float) -> Iterator[list[tuple[float, str]]]:
+        """What guests say on their consoles of failing, as it appears in the logs that Oz writes meanwhile."""
+        found: list[tuple[float, str]] = []
+        is_over = threading.Event()
+
+        def listen() -> None:
+            read: dict[Path, int] = {}
+            while not is_over.wait(0.02):
+                for log in self.place.images.glob(".*/**/console.log"):
+                    with suppress(FileNotFoundError):
+                        lines = log.read_text(errors="replace").splitlines(keepends=True)
+                        for line in lines[read.get(log, 0) :]:
+                            if line.endswith("\n"):
+                                read[log] = read.get(log, 0) + 1
+                                # What failed is kept under another name.
+                                if _EVENT in line and line.strip() not in {text for _, text in found}:
+                                    found.append((time.monotonic() - start_s, line.strip()))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield found
+        finally:
+            is_over.set()
+            thread.join()

@@ -1,24 +1,29 @@
-# Ways to fail, by the word standin.fail= of the kernel's command line, or built in for systems without one.
+# Ways to fail, by the word standin.fail= of the kernel's command line, or built in for systems without one. "failing" is
+# said when it happens.
 
 fail_before() {
     case $fail in
-    hang) while :; do sleep 1000; done ;;
-    busy) while :; do :; done ;;
-    panic) echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger ;;
-    reboot) reboot -f ;;
+    hang) failing; while :; do sleep 1000; done ;;
+    busy) failing; while :; do :; done ;;
+    panic) echo 1 >/proc/sys/kernel/sysrq; failing; echo c >/proc/sysrq-trigger ;;
+    reboot) failing; reboot -f ;;
     esac
 }
 
+failing() { say "failing: $fail"; }
+
 fail_during() {
     case $fail in
-    power-off) poweroff -f ;;
+    power-off) failing; poweroff -f ;;
     fatal)
-        say "FATAL: Installation failed: package kernel cannot be installed"
-        ask "Press Enter to exit the installer"
+        failing
+        echo "Failed to install the base system"
+        ask "Press Enter to continue"
         ;;
     fill-disk)
         cat /dev/urandom >$TARGET/fill
-        say "FATAL: No space left on device"
+        say "cannot write: No space left on device"
+        failing
         ask "Press Enter to try again"
         ;;
     esac
