@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from guest.standins import CUSTOMIZE, LIMIT_S, NEEDS, Ground, Standin
+from guest.standins import CUSTOMIZE, NEEDS, Ground, Standin
 
 from oz import tdl as templates
 from oz.guests import guest_for
@@ -92,6 +92,15 @@ ROUTES = (
     Standin(distro="Arch", version="rolling"),
     Standin(distro="Windows", version="2000", arch="i386"),
     Standin(distro="Windows", version="XP", arch="i386"),
+    Standin(distro="Windows", version="2003"),
+    Standin(distro="Windows", version="Vista", arch="i386"),
+    Standin(distro="Windows", version="7"),
+    Standin(distro="Windows", version="10"),
+    Standin(distro="Windows", version="10", firmware="efi"),
+    Standin(distro="Windows", version="11", firmware="efi"),
+    Standin(distro="Windows", version="2022"),
+    Standin(distro="FreeBSD", version="13.0"),
+    Standin(distro="FreeBSD", version="14.4", firmware="efi", filesystem="zfs"),
 )
 """A release for each installer, or age of one, by each way it can be started."""
 WHOLE = {
@@ -142,7 +151,7 @@ def test_a_stand_in_is_installed_by_its_own_route(
     options = ("--customize", "--generate-manifest", "--format", "json", "--seal") if is_whole else ()
     with ground.template(standin, name, extra=CUSTOMIZE if is_whole else "") as template:
         before_s = _processor_s()
-        run = ground.install(standin, template, "-t", str(LIMIT_S), *options)
+        run = ground.install(standin, template, *options)
         processor_s = _processor_s() - before_s
     assert run.status == 0, run.stderr
     kept = ground.place.images / f"{name}.oz"

@@ -72,8 +72,35 @@ def _drakx(guest: Guest) -> dict[str, str]:
     return {"FAMILY": "drakx", "ARCH": {"i386": "i586"}.get(guest.arch, guest.arch)}
 
 
+_RESETS = "2"
+"""Of each Windows (osinfo-db, installer-reboots): after the files are copied, and before the first logon."""
+
+
 def _winnt(guest: Guest) -> dict[str, str]:
-    return {"FAMILY": "winnt", "REBOOTS": str(guest.facts.reboots)}
+    """unattend.doc of 2000 has ProductID, ref.chm of XP and later ProductKey; servers ask for the kind of licences."""
+    version = guest.release.version
+    return {
+        "FAMILY": "winnt",
+        "DIRECTORY": {"i386": "i386", "x86_64": "amd64"}[guest.arch],
+        "KEY_NAME": "ProductID" if version == "2000" else "ProductKey",
+        "ASKS_ABOUT_NEW_DISKS": "yes" if version == "2000" else "no",
+        "LICENSES": "no" if version in ("2000", "XP") else "yes",
+        "RESETS": _RESETS,
+    }
+
+
+def _unattend(guest: Guest) -> dict[str, str]:
+    """Requirements: https://learn.microsoft.com/windows/whats-new/windows-11-requirements."""
+    return {
+        "FAMILY": "unattend",
+        "ARCHITECTURE": {"i386": "x86", "x86_64": "amd64"}[guest.arch],
+        "CHECKS": "yes" if guest.release.version == "11" else "no",
+        "RESETS": _RESETS,
+    }
+
+
+def _bsdinstall(guest: Guest) -> dict[str, str]:
+    return {"FAMILY": "bsdinstall"}
 
 
 FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
@@ -81,12 +108,14 @@ FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
     "Alpine": lambda guest: {"FAMILY": "alpine"},
     "Arch": lambda guest: {"FAMILY": "arch"},
     "Debian": _preseed,
+    "FreeBsd": _bsdinstall,
     "Mandriva": _drakx,
     "RedHat": _kickstart,
     "Subiquity": _subiquity,
     "Suse": _autoyast,
     "Ubuntu": _preseed,
     "UbuntuEither": _preseed,
+    "UnattendedWindows": _unattend,
     "Windows": _winnt,
 }
 
@@ -94,7 +123,7 @@ FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
 def facts(guest: Guest, *, fail: str = "") -> str:
     """Assignments for the installer's shell; `fail` is the way to fail that is built in."""
     words = {"RELEASE": guest.title, "FAIL": fail, **FAMILIES[type(guest).__name__](guest)}
-    if guest.supports_customize:
+    if hasattr(guest.facts, "system"):
         system = guest.system
         words["MAKES_HOST_KEYS"] = "yes" if system.makes_host_keys_at_boot else "no"
         words["LEGACY_SSH"] = "yes" if system.has_legacy_ssh else "no"

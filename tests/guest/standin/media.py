@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from guest.standin import families
+from guest.standin import families, windows
 from guest.standin.floppies import boot_floppy
 from guest.standin.system import GRUB_MODULES, Parts, fat_image, make_grub
 
@@ -41,15 +41,7 @@ menuentry 'Test this media & install' {{
   initrd {initrd}
 }}
 """
-_WINDOWS_MENU = """if search --no-floppy --label standin --set disk; then
-  echo Press any key to boot from CD...
-  if sleep --interruptible 5; then
-    set root=(hd0)
-    chainloader +1
-    boot
-  fi
-fi
-linux /standin/vmlinuz quiet norandmaps console=tty0
+_DIRECT = """linux /standin/vmlinuz quiet norandmaps no_timer_check console=tty0 console=ttyS0,115200n8
 initrd /standin/initrd
 boot
 """
@@ -159,26 +151,28 @@ class Media:
             (tree / "images/boot.img").write_bytes(floppy)
             return ["-quiet", "-r", "-J", "-b", "images/boot.img", "-c", "boot.cat"]
         if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
-            (tree / "standin/grub.cfg").write_text(_WINDOWS_MENU)
-            early = "search --file --set root /standin/grub.cfg\nconfigfile ($root)/standin/grub.cfg\n"
-            modules = f"{GRUB_MODULES} biosdisk chain"
-            (tree / "boot.bin").write_bytes(make_grub(self.loaders, "i386-pc-eltorito", early, modules))
-            return [
-                "-quiet",
-                "-b",
-                "boot.bin",
-                "-no-emul-boot",
-                "-boot-load-size",
-                "4",
-                "-boot-info-table",
-                "-iso-level",
-                "2",
-            ]
+            return windows.add_text_mode(self.loaders, tree)
+        if "/sources/install.wim" in medium.paths:
+            has_efi = self.guest.arch in self.guest.hardware.efi_architectures
+            return windows.add_setup(self.loaders, tree, medium.editions, has_efi=has_efi)
+        if medium.system_id == "FreeBSD":
+            return self._direct(tree)
         options = ["-r", "-J", "-joliet-long"]
         options += self._bios(medium, tree)
         if efi := next((path for path in _EFI_MENUS if path in medium.paths), None):
             options += ["-eltorito-alt-boot", "-e", self._efi(medium, tree, efi), "-no-emul-boot"]
         return options
+
+    def _direct(self, tree: Path) -> list[str]:
+        """Loaders without a menu: GRUB in place of FreeBSD's, whose settings the installer looks at."""
+        (tree / "standin/grub.cfg").write_text(_DIRECT)
+        early = "search --file --set root /standin/grub.cfg\nconfigfile ($root)/standin/grub.cfg\n"
+        core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk")
+        (tree / "boot/cdboot").write_bytes(core)
+        core = make_grub(self.loaders, "x86_64-efi", early, GRUB_MODULES)
+        (tree / "boot/efiboot.img").write_bytes(fat_image({"EFI/BOOT/BOOTX64.EFI": core}, 4096))
+        options = ["-r", "-sysid", "FreeBSD", "-b", "boot/cdboot", "-c", "boot.cat", *_NO_EMULATION]
+        return [*options, "-eltorito-alt-boot", "-e", "boot/efiboot.img", "-no-emul-boot"]
 
     def _add_payload(self, tree: Path) -> None:
         """What no real medium has: the system, and what small boot loaders load the rest from."""

@@ -227,6 +227,7 @@ def missing_tools() -> list[str]:
         "readelf",
         "dpkg-deb",
         "rpmbuild",
+        "wimlib-imagex",
     )
     return [*packages, *(tool for tool in (*tools, *_MORE_TOOLS) if not shutil.which(tool))]
 
