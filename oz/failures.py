@@ -20,9 +20,11 @@ _WARNINGS_MAX = 5
 _STAGES_MAX = 20_000
 _LOG_STANDS_S = 20.0
 _ANY = "*"
+_HEADING = re.compile("-{4,}")
+"""What is under one."""
 _SAME = "-"
 
-Severity = Literal["fatal", "warning", "name", "step"]
+Severity = Literal["fatal", "warning", "name", "error", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,9 @@ class Listener:
 
     def __init__(self, installer: str, answer_name: str, answer: str) -> None:
         mine = [saying for saying in load() if saying.installer in (_ANY, installer)]
-        self._sayings = [saying for saying in mine if saying.severity != "name"]
+        self._sayings = [saying for saying in mine if saying.severity not in ("name", "error")]
         self._names = [saying for saying in mine if saying.severity == "name"]
+        self._errors = [saying for saying in mine if saying.severity == "error"]
         self._answer_name = answer_name
         self._answer = answer
         self._screen: deque[str] = deque(maxlen=_SCREEN_LINES)
@@ -136,6 +139,8 @@ class Listener:
     def _fail(self, saying: Saying, line: str) -> tuple[str, str]:
         if saying.kind != "question":
             return f"{saying.cause}: {redact(line.strip())!r}", saying.hint
+        if error := self._shown_error():
+            return error
         words, name = self._question(line)
         what = f"{saying.cause}: {redact(words or line.strip())!r}"
         if name is None:
@@ -146,6 +151,18 @@ class Listener:
         has = f"its line {' and '.join(numbers)} is about it" if numbers else f"{self._answer_name} has no line for it"
         return f"{what} ({name})", f"{saying.hint}: {has}"
 
+    def _shown_error(self) -> tuple[str, str] | None:
+        """An error that the console shows below its last heading, with the words under it, and what to do about it."""
+        lines = [line.strip() for line in self._screen]
+        for number in range(len(lines) - 1, -1, -1):
+            for saying in self._errors:
+                if saying.pattern.search(lines[number]):
+                    words = " ".join(filter(None, lines[number:-1]))
+                    return f"{saying.cause}: {redact(words[:_LINE_MAX])!r}", saying.hint
+            if _HEADING.fullmatch(lines[number]):
+                break
+        return None
+
     def _question(self, asked: str) -> tuple[str, str | None]:
         """The words of the question that was asked, or that the console shows, and its name; the last that is known."""
         for line in (asked, *reversed(self._screen)):
@@ -154,6 +171,6 @@ class Listener:
                     return line.strip(), saying.cause
         lines = list(self._screen)
         for number in range(len(lines) - 1, 0, -1):
-            if re.fullmatch(r"\s*-{4,}\s*", lines[number]):
+            if _HEADING.fullmatch(lines[number].strip()):
                 return lines[number - 1].strip(), None
         return "", None

@@ -35,7 +35,7 @@ def replay(*lines: str, installer: str = "debian-installer", port: str = "log", 
 def test_there_are_enough_of_them_each_with_its_source() -> None:
     assert len(FAILURES) >= 130
     assert all(saying.source and saying.sample and saying.hint and saying.cause for saying in SAYINGS)
-    assert {saying.severity for saying in SAYINGS} == {"fatal", "warning", "name", "step"}
+    assert {saying.severity for saying in SAYINGS} == {"fatal", "warning", "name", "error", "step"}
 
 
 @pytest.mark.parametrize("saying", SAYINGS, ids=lambda saying: f"{saying.installer}-{saying.cause[:40]}")
@@ -43,7 +43,7 @@ def test_a_pattern_knows_its_own_line_and_no_other_kinds(saying: Saying) -> None
     assert saying.pattern.search(saying.sample)
     for other in SAYINGS:
         is_heard = saying.installer in (other.installer, "*") or other.installer == "*"
-        if is_heard and other.kind != saying.kind and saying.kind != "error":
+        if is_heard and other.kind != saying.kind and saying.severity != "error":
             assert not saying.pattern.search(other.sample), other.sample
 
 
@@ -228,3 +228,20 @@ def test_hostile_lines_take_no_time(installer: str) -> None:
             heard.hear("console", line)
             count += 1
     assert (time.process_time() - start) / count < 0.05
+
+
+def test_an_error_that_nobody_described_is_told_in_its_own_words() -> None:
+    screen = (
+        "Configure it",
+        "------------",
+        "",
+        "!! ERROR: Something new",
+        "It cannot go",
+        "on.",
+        "[Press enter to continue] ",
+    )
+    found = replay(*screen, port="console")
+    assert "the installer stops at an error: '!! ERROR: Something new It cannot go on.'" in found
+    assert "read the installer's log" in found
+    answered = replay(*screen[:-1], "Next", "----", "What now?", "Prompt: '?' for help> ", port="console")
+    assert "asks a question" in answered
