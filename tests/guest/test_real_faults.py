@@ -164,7 +164,7 @@ def test_a_fault_is_named_when_the_installer_says_it(
 
 
 def test_a_disk_that_is_too_small_for_the_system_is_refused_before_it_starts(tmp_path: Path) -> None:
-    words = Fault(cause="", hint="", disk="500 MiB").write(tmp_path, "")
-    done = run("oz-install", *words)
+    *config, _, _, template = Fault(cause="", hint="", disk="500 MiB").write(tmp_path, "")
+    done = run("oz-install", *config, template)
     assert done.returncode == 2
     assert "Debian 13 does not fit on a disk of 500 MiB\n  hint: give it 2 GiB at the least" in done.stderr

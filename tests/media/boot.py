@@ -55,9 +55,7 @@ def add_grub(netboot: Netboot, mirror: Mirror, work: Path, cd: Path) -> None:
     menu = cd / "EFI/debian/grub.cfg"
     menu.parent.mkdir()
     menu.write_text(
-        "search --file --set=root /.disk/info\n"
-        "set prefix=($root)/boot/grub\n"
-        "source $prefix/x86_64-efi/grub.cfg\n"
+        "search --file --set=root /.disk/info\nset prefix=($root)/boot/grub\nsource $prefix/x86_64-efi/grub.cfg\n"
     )
     forward = grub / "x86_64-efi/grub.cfg"
     if not forward.exists():

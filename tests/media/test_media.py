@@ -121,8 +121,16 @@ def test_the_cd_looks_like_debians_own() -> None:
     assert re.search(r"^Volume Id +: Debian 13\.\d+\.0 amd64 n$", report, re.MULTILINE)
     listing = run(["isoinfo", "-R", "-f", "-i", iso], what="listing the CD").decode().split("\n")
     for path in (
-        "/.disk/info", "/dists/stable", "/dists/trixie/Release", "/install.amd/vmlinuz", "/install.amd/initrd.gz",
-        "/isolinux/isolinux.cfg", "/isolinux/txt.cfg", "/boot/grub/grub.cfg", "/boot/grub/efi.img", "/md5sum.txt",
+        "/.disk/info",
+        "/dists/stable",
+        "/dists/trixie/Release",
+        "/install.amd/vmlinuz",
+        "/install.amd/initrd.gz",
+        "/isolinux/isolinux.cfg",
+        "/isolinux/txt.cfg",
+        "/boot/grub/grub.cfg",
+        "/boot/grub/efi.img",
+        "/md5sum.txt",
     ):
         assert path in listing
     # Like Debian's CDs; a signature makes apt-cdrom look for a gpgv that Debian 13's base system does not have.
