@@ -6,6 +6,8 @@ HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo pytho
 CD := build/media/debian-13.iso
 DEMO := build/demo
 KILLS ?= 1000
+# One more than processors: tests wait for guests as long as they compute.
+WORKERS := $(shell expr $$(nproc) + 1)
 
 .PHONY: help demo test test-guests test-real torture fuzz lint bench cd standins setup setup-run setup-media clean
 .NOTPARALLEL:
@@ -46,12 +48,14 @@ demo: setup-run cd
 	@mkdir -p $(DEMO)
 	@$(PYTHON) examples/demo.py --cd $(CD) --output $(DEMO)
 
+# Two runs beside each other. test_uris has a process of its own: one that has embedded libvirt can connect to no daemon.
+# It is one alone: two daemons that start guests at once take the same port for VNC.
+# In the other, a file to a worker, the longest ones, which come first in the tree, first: by default they would come last.
 test: setup cd
-	# a file to a worker, the longest ones, which come first in the tree, first: by default they would come last
-	$(PYTHON) -m pytest -m 'not real and not torture and not guests' -n auto --dist loadfile --no-loadscope-reorder --ignore tests/guest/test_uris.py
-	# a process of its own: one that has embedded libvirt can connect to no daemon; and one alone, since two daemons
-	# that start guests at once take the same port for VNC
-	$(PYTHON) -m pytest tests/guest/test_uris.py
+	@$(PYTHON) -m pytest tests/guest/test_uris.py >build/test-uris.log 2>&1 & uris=$$!; status=0; \
+	$(PYTHON) -m pytest -m 'not real and not torture and not guests' --ignore tests/guest/test_uris.py \
+	    -n $(WORKERS) --dist loadfile --no-loadscope-reorder || status=$$?; \
+	wait $$uris || status=$$?; cat build/test-uris.log; exit $$status
 
 # One after the other: each has the machine to itself, so that the seconds it prints mean something.
 test-guests: setup standins
