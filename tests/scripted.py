@@ -22,8 +22,8 @@ class FakeClock:
 
 class ScriptedDomain:
     """model.Domain: events come at their second after the start; disk requests grow until `busy_until_s`, the
-    network's bytes by `network_bytes_s` for ever. Half a processor is used until `computing_until_s`; one that is
-    starved would use more, if it had one.
+    network's bytes by `network_bytes_s` for ever. Half a processor is used until `computing_until_s`, and waited
+    for in the share `delay` of the time.
 
     `on_power_button` is what follows, at once, when the power button is pressed.
     """
@@ -37,7 +37,7 @@ class ScriptedDomain:
         busy_until_s: float = float("inf"),
         network_bytes_s: float = 0,
         computing_until_s: float = 0,
-        is_starved: bool = False,
+        delay: float = 0,
         address: tuple[str, int] = ("127.0.0.1", 22),
         on_power_button: Iterable[DomainEvent] = (),
         console: str = "",
@@ -52,7 +52,7 @@ class ScriptedDomain:
         self._busy_until_s = busy_until_s
         self._network_bytes_s = network_bytes_s
         self._computing_until_s = computing_until_s
-        self._is_starved = is_starved
+        self._delay = delay
         self._address = address
         self._on_power_button = list(on_power_button)
         self._console = console
@@ -72,7 +72,7 @@ class ScriptedDomain:
         requests = int(min(elapsed, self._busy_until_s) * 10)
         # A tick now and then is no work.
         cpu_s = min(elapsed, self._computing_until_s) * 0.5 + elapsed * 0.01
-        delay_s = elapsed * 0.9 if self._is_starved else 0.0
+        delay_s = elapsed * self._delay
         network_bytes = int(elapsed * self._network_bytes_s)
         return Counters(disk_requests=requests, network_bytes=network_bytes, cpu_s=cpu_s, delay_s=delay_s)
 

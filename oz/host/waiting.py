@@ -17,6 +17,9 @@ _CHATTER_BYTES = 4096
 spanning tree. A guest that waits at a question receives them too."""
 _IDLE_SHARE = 0.05
 """Of one processor. A text installer that waits at a question was measured at 0.006, under software emulation."""
+_STARVED_SHARE = 0.5
+"""Of the time, in which a guest either computed or waited for a processor of a host of more guests than processors: one
+that computes has been given next to nothing there; one that is idle waits at each tick of its clock, but not long."""
 
 
 def wait_boot(
@@ -123,9 +126,9 @@ class _Watch:
         network = self._counters.network_bytes - before.network_bytes
         if disk or network >= _CHATTER_BYTES:
             self._active = now
-        # On a host of more guests than processors, one that computes may have been given next to nothing.
-        wanted_s = self._counters.cpu_s + self._counters.delay_s - before.cpu_s - before.delay_s
-        if wanted_s >= _IDLE_SHARE * passed_s:
+        computed_s = self._counters.cpu_s - before.cpu_s
+        wanted_s = computed_s + self._counters.delay_s - before.delay_s
+        if computed_s >= _IDLE_SHARE * passed_s or wanted_s >= _STARVED_SHARE * passed_s:
             self._busy = now
         if self._on_look:
             self._on_look(self._counters)
