@@ -76,8 +76,8 @@ _GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from oz.host.processes im
 
 @contextlib.contextmanager
 def guarding(root: Path) -> Iterator[None]:
-    """Should we die meanwhile, every QEMU under `root` is killed: one that is just starting has no Lifeline yet,
-    for nobody knows its number."""
+    """Should we die meanwhile, every QEMU under `root` is killed: one that is just starting has no Lifeline yet, for
+    nobody knows its number, and one that libvirt asks what it can do never has."""
     child = subprocess.Popen(
         [sys.executable, "-c", _GUARD, str(Path(__file__).parents[2]), str(root)],
         stdin=subprocess.PIPE,

@@ -108,18 +108,20 @@ def connect(uri: str, *, root: Path, cache_dir: Path, own: tuple[Path, ...] = ()
     elif urlsplit(uri).netloc:
         raise HostError(f"{uri}: a hypervisor on another host", hint="disks and sockets must be on this one")
     libvirt, libvirt_qemu = _import_libvirt()
-    try:
-        connection = libvirt.open(uri)
-    except libvirt.libvirtError as error:
-        raise explain(f"cannot connect to {uri}", error) from error
-    hypervisor = LibvirtHypervisor(
-        connection, libvirt=libvirt, libvirt_qemu=libvirt_qemu, embedded_root=root if is_embedded else None, own=own
-    )
-    try:
-        hypervisor.check_driver()
-        yield hypervisor
-    finally:
-        hypervisor.close()
+    # Not for the start of a domain alone: what QEMU can do is asked of others, whenever it is not known yet.
+    with guarding(root) if is_embedded else contextlib.nullcontext():
+        try:
+            connection = libvirt.open(uri)
+        except libvirt.libvirtError as error:
+            raise explain(f"cannot connect to {uri}", error) from error
+        hypervisor = LibvirtHypervisor(
+            connection, libvirt=libvirt, libvirt_qemu=libvirt_qemu, embedded_root=root if is_embedded else None, own=own
+        )
+        try:
+            hypervisor.check_driver()
+            yield hypervisor
+        finally:
+            hypervisor.close()
 
 
 class LibvirtHypervisor:
@@ -255,10 +257,9 @@ class LibvirtHypervisor:
         if self._gives_files_away and machine.disk:
             self._owners[machine.uuid] = owners_below(machine.disk.path)
         try:
-            with guarding(self._root) if self._root else contextlib.nullcontext():
-                with adopting_orphans() if self._root else contextlib.nullcontext():
-                    handle = self._connection.createXML(xml, flags)
-                domain.attach(handle, pid=self._pid(machine.name), console_log=console_log, installer_log=installer_log)
+            with adopting_orphans() if self._root else contextlib.nullcontext():
+                handle = self._connection.createXML(xml, flags)
+            domain.attach(handle, pid=self._pid(machine.name), console_log=console_log, installer_log=installer_log)
             handle.resume()
         except libvirt.libvirtError as error:
             domain.destroy()
