@@ -151,8 +151,9 @@ class Ground:
         def listen() -> None:
             read: dict[Path, int] = {}
             while not is_over.wait(0.02):
-                for log in self.place.images.glob(".*/**/console.log"):
-                    with suppress(FileNotFoundError):
+                # What is looked at may go meanwhile.
+                with suppress(FileNotFoundError):
+                    for log in self.place.images.glob(".*/**/console.log"):
                         lines = log.read_text(errors="replace").splitlines(keepends=True)
                         for line in lines[read.get(log, 0) :]:
                             if line.endswith("\n"):

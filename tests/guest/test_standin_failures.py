@@ -37,7 +37,7 @@ class Told:
     within_s: float = AT_ONCE_S
 
 
-SLACK_S = 30.0
+SLACK_S = 90.0
 LOGIN_S = 120.0
 """For sshd to start and to agree on keys, under emulation."""
 STRETCHED = int(EMULATION_FACTOR)
