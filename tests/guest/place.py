@@ -88,8 +88,13 @@ class Place:
         return [pid for pid, words in _processes() if "qemu-system" in words[0] and self._is_in(words)]
 
     def lifelines(self, pid: int) -> list[int]:
-        """The processes that would kill `pid`."""
-        return [found for found, words in _processes() if words[0] == "/bin/sh" and words[-1] == str(pid)]
+        """The processes that would kill `pid`: its own, and the guard of every QEMU of this place."""
+        return [
+            found
+            for found, words in _processes()
+            if (words[0] == "/bin/sh" and words[-1] == str(pid))
+            or (words[1:2] == ["-c"] and "outlive(" in words[2] and self._is_in(words))
+        ]
 
     def _is_in(self, words: list[str]) -> bool:
         return any(f"{self.directory}/" in word for word in words[1:])
