@@ -1,6 +1,7 @@
 """What FreeBSD's guests plan, release by release, and what they make of media."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from oz.model import Content, Medium, Package, Partition, Repository, RunCommand
 from oz.units import GIB
 
 VERSIONS = [row.version for row in all_releases() if row.distro == "FreeBSD"]
-POINTS = ["10.1", "13.0"]
+POINTS = ["10.1", "13.0", "15.0"]
 """The releases whose plan for x86_64 is not that of the release before."""
 ZFS = (Partition(mount="/", filesystem="zfs"), Partition(mount="swap", size_bytes=GIB))
 DIVIDED = (
@@ -93,6 +94,48 @@ def test_documented_media_are_accepted_and_planned() -> None:
 def test_media_are_named_by_their_volume_ids(volume_id: str, version: str, arch: str, variant: str) -> None:
     (found,) = FreeBsd.identify(Medium(path=None, volume_id=volume_id))
     assert (found.distro, found.version, found.arches, found.variant) == ("FreeBSD", version, (arch,), variant)
+
+
+def test_the_base_is_packages_where_media_have_no_sets() -> None:
+    """release/Makefile of 15: disc1 has a repository, and of the sets their MANIFEST alone."""
+    tdl = bsd_tdl("15.0")
+    guest = guest_for(tdl)
+    repository = "/usr/freebsd-packages/repos/FreeBSD-base-offline.conf"
+    medium = guest.documented_medium(tdl)
+    assert repository in medium.paths and not any("freebsd-dist" in path for path in medium.paths)
+    with pytest.raises(MediumError, match=f"expected {repository}\n.*bootonly"):
+        guest.check_medium(tdl, replace(medium, paths=frozenset({"/usr/freebsd-dist/MANIFEST"})))
+
+
+def test_the_base_is_installed_once_the_file_systems_are_mounted(tmp_path: Path) -> None:
+    """The preamble, as bsdinstall's script sources it."""
+    preamble = sample_plan(bsd_tdl("15.0")).answer.partition("#!")[0]
+    for name in ("bsdinstall", "pkg"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/ran\n[ "$*" != "$FAIL" ]\n')
+        (tmp_path / name).chmod(0o755)
+    script = f"""set -e
+export PATH={tmp_path}:$PATH BSDINSTALL_CHROOT={tmp_path}/mnt
+{preamble}
+: ${{DISTRIBUTIONS="kernel.txz base.txz"}}
+bsdinstall scriptedpart "$PARTITIONS"
+bsdinstall mount
+for set in $DISTRIBUTIONS; do echo "$set" >>{tmp_path}/ran; done
+bsdinstall bootconfig
+"""
+
+    def run(fail: str = "-") -> tuple[int, list[str]]:
+        (tmp_path / "ran").unlink(missing_ok=True)
+        done = subprocess.run(["dash"], input=script, text=True, env={**os.environ, "FAIL": fail})
+        return done.returncode, (tmp_path / "ran").read_text().splitlines()
+
+    status, ran = run()
+    assert status == 0
+    assert [line.split()[0] for line in ran] == ["bsdinstall", "bsdinstall", "pkg", "pkg", "bsdinstall"]
+    assert ran[2].endswith("IGNORE_OSVERSION=yes update") and " FreeBSD-set-base FreeBSD-kernel-generic" in ran[3]
+    assert "enabled: yes" in (tmp_path / "mnt/usr/local/etc/pkg/repos/FreeBSD.conf").read_text()
+    for fail, left in (("mount", 2), (ran[2].removeprefix("pkg "), 3), (ran[3].removeprefix("pkg "), 4)):
+        status, ran = run(fail)
+        assert status != 0 and len(ran) == left, (fail, ran)
 
 
 def test_other_media_are_refused() -> None:

@@ -29,6 +29,7 @@ _ARCHES = {"i386": "I386", "x86_64": "AMD64", "aarch64": "ARM64_AARCH64"}
 _VARIANTS: dict[str, Variant] = {"CD": "cd", "DVD": "dvd", "BO": "netinst"}
 _LOADER, _ANSWER, _START = "/boot/loader.conf", "/etc/installerconfig", "/etc/rc.local"
 _SETS = ("/usr/freebsd-dist/base.txz", "/usr/freebsd-dist/kernel.txz")
+_PACKAGES = ("/usr/freebsd-packages/repos/FreeBSD-base-offline.conf",)
 # bsdinstall makes the partition of the boot loader itself, whatever disk has the root on it (bsdinstall(8)).
 _OWN = ("/boot/efi", "biosboot")
 
@@ -40,6 +41,7 @@ class FreeBsdFacts:
     system: SystemFacts
     hardware: HardwareFacts
     filesystems: tuple[str, ...]
+    has_packaged_base: bool
     disk_bytes_min: int
     limit_s: float
     inactivity_s: float
@@ -80,9 +82,7 @@ class FreeBsd(Guest):
         return (Identity(distro="FreeBSD", version=version, arches=arches, variant=_VARIANTS[found[4]]),)
 
     def installer_paths(self, medium: Medium) -> tuple[str, ...]:
-        # Media of 16 have packages alone in their place; those of 15 have both, from memory, and its script takes the
-        # sets where DISTRIBUTIONS names them.
-        return _SETS
+        return _PACKAGES if self.facts.has_packaged_base else _SETS
 
     def documented_medium(self, tdl: Tdl) -> Medium:
         """A disc1, as release/Makefile and mkisoimages.sh make it."""
@@ -92,7 +92,7 @@ class FreeBsd(Guest):
             path=None,
             volume_id=volume_id,
             system_id="FreeBSD",
-            paths=frozenset({*_SETS, _LOADER, _START}),
+            paths=frozenset({*self.installer_paths(Medium(path=None)), _LOADER, _START}),
             contents={_LOADER: loader.encode()},
         )
 
@@ -149,7 +149,8 @@ class FreeBsd(Guest):
             kept=medium.contents.get(_LOADER, b"").decode("utf-8", "replace").rstrip(),
             parameters=self._loader_variables(tdl),
         )
-        start = render("bsdinstall/rc.local", **self.answer_variables(tdl, access))
+        variables = self.answer_variables(tdl, access)
+        start = render("bsdinstall/rc.local", has_packaged_base=self.facts.has_packaged_base, **variables)
         files = {_LOADER: loader, _ANSWER: answer, _START: start}
         return InstallPlan(
             answer_name=_ANSWER.rpartition("/")[2],
@@ -167,6 +168,7 @@ class FreeBsd(Guest):
         has_pool = any(one.filesystem == "zfs" for one in plan.partitions)
         variables = {
             **self.answer_variables(tdl, access),
+            "has_packaged_base": self.facts.has_packaged_base,
             "disk_device": {"virtio": "vtbd0", "scsi": "da0"}.get(hardware.disk_bus, "ada0"),
             # zfsboot makes no swap of the size 0.
             "pool_swap": f"{(sizes.get('swap') or 0) // MIB}m" if has_pool else None,

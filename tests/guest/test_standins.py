@@ -101,6 +101,7 @@ ROUTES = (
     Standin(distro="Windows", version="2022"),
     Standin(distro="FreeBSD", version="13.0"),
     Standin(distro="FreeBSD", version="14.4", firmware="efi", filesystem="zfs"),
+    Standin(distro="FreeBSD", version="15.0"),
 )
 """A release for each installer, or age of one, by each way it can be started."""
 WHOLE = {

@@ -80,6 +80,8 @@ RELEASES: tuple[Release, ...] = tuple(
             system=SystemFacts(**_SYSTEM[version]),
             hardware=HardwareFacts(**_HARDWARE[version]),
             filesystems=("ufs", "zfs"),
+            # disc1 of 15 has base.txz and kernel.txz no more; disc1 and dvd1 have a repository (release/Makefile).
+            has_packaged_base=int(version.partition(".")[0]) >= 15,
             # base.txz and kernel.txz take 1 to 2 GiB, from memory.
             disk_bytes_min=4 * GIB,
             limit_s=3600.0,

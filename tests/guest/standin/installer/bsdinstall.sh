@@ -34,17 +34,27 @@ shutdown() {
 }
 
 # As its script does it: what is above the first #! is sourced, what is from there on runs in the new system.
+# A preamble may have a function of this name, which goes on to the program.
 bsdinstall() {
-    [ "$1" = script ] || ask "Welcome to FreeBSD! Would you like to begin an installation?"
+    case $1 in
+    script) ;;
+    mount) return ;;
+    *) ask "Welcome to FreeBSD! Would you like to begin an installation?" ;;
+    esac
+    add_programs
+    export BSDINSTALL_CHROOT=$TARGET
     awk '/^#!/ {part = 1} {print > (part ? "/tmp/setup" : "/tmp/preamble")}' "$2"
     touch /tmp/preamble
     DISTRIBUTIONS="kernel.txz base.txz"
     . /tmp/preamble
+    [ -n "$DISTRIBUTIONS" ] || [ ! -t 0 ] || ask "Extracting distribution files"
     for name in $DISTRIBUTIONS; do
         [ -f $CD/usr/freebsd-dist/$name ] || ask "Could not fetch remote distributions"
     done
     if [ -n "$ZFSBOOT_DISKS" ]; then zfsboot; else scriptedpart $PARTITIONS; fi
     install_system
+    bsdinstall mount
+    [ -n "$DISTRIBUTIONS" ] || [ -f /tmp/has-base ] || ask "Installation Error!"
     add_commands
     [ ! -s /tmp/setup ] || run_in_target /tmp/setup
     grep -q '^sshd_enable="YES"' $TARGET/etc/rc.conf || rm $TARGET/usr/sbin/sshd
@@ -73,6 +83,22 @@ scriptedpart() {
     *' freebsd-ufs / '*) ;;
     *) ask "No root partition was found." ;;
     esac
+}
+
+# The medium's own; pkg installs from the repository that this medium has.
+add_programs() {
+    printf '#!/bin/sh\n' >/bin/bsdinstall
+    cat >/bin/pkg <<END
+#!/bin/sh
+options="--rootdir $TARGET --repo-conf-dir /usr/freebsd-packages/repos -o IGNORE_OSVERSION=yes"
+case \$* in
+"\$options update") ;;
+"\$options install -U -y -r FreeBSD-base FreeBSD-set-minimal "*" FreeBSD-kernel-generic"*) touch /tmp/has-base ;;
+*) exit 64 ;;
+esac
+[ -f $CD/usr/freebsd-packages/repos/FreeBSD-base-offline.conf ]
+END
+    chmod 755 /bin/bsdinstall /bin/pkg
 }
 
 add_commands() {
