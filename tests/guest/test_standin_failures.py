@@ -1,16 +1,14 @@
 """What a user sees when an installer or an installed system fails, by each way that stand-ins fail on demand."""
 
-import hashlib
-import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from guest.standins import NEEDS, Ground, Run, Standin
+from guest.standins import NEEDS, Ground, Run, Standin, digest
 
 from oz.build import EMULATION_FACTOR
 
@@ -164,20 +162,6 @@ def installed(ground: Ground) -> Iterator[Path]:
         run = ground.install(DEBIAN, template)
     assert run.status == 0, run.stderr
     yield ground.place.images / "sound.dsk"
-
-
-def digest(disk: Path) -> str:
-    """Of what is written on it: nearly all of its 10 GiB is a hole."""
-    found = hashlib.sha256()
-    with disk.open("rb") as file:
-        end = 0
-        with suppress(OSError):
-            while True:
-                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
-                end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-                file.seek(start)
-                found.update(b"%d" % start + file.read(end - start))
-    return found.hexdigest()
 
 
 @contextmanager
