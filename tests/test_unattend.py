@@ -148,10 +148,23 @@ def test_uefi_gets_a_gpt_disk_and_a_bios_one_active_partition() -> None:
 
 def test_only_windows_11_is_told_to_pass_over_what_the_machine_lacks() -> None:
     for version in VERSIONS:
-        commands = values(answer_of(later(version)), "RunSynchronousCommand/Path")
+        *commands, _ = values(answer_of(later(version)), "RunSynchronousCommand/Path")
         assert bool(commands) == (version == "11")
         assert all(rf"HKLM\SYSTEM\Setup\LabConfig /v Bypass{word}Check /t REG_DWORD /d 1" in command
                    for word, command in zip(("TPM", "SecureBoot", "CPU"), commands, strict=False))  # fmt: skip
+
+
+def test_setups_log_is_sent_from_its_start() -> None:
+    """The command ends at once and never fails; the script reads a copy, and writes to the port by cmd."""
+    for version in VERSIONS:
+        plan = sample_plan(later(version))
+        assert plan.seed
+        command = values(answer_of(later(version)), "RunSynchronousCommand/Path")[-1]
+        assert "start /MIN cscript.exe //E:vbscript %d:\\OZLOG.VBS) & exit 0" in command and len(command) <= 259
+        script = plan.seed.files["OZLOG.VBS"].decode("ascii")
+        assert "\r\n" in script and '"oz-log "' in script and ">COM2" in script
+    given = "{{ done_command }} {{ send_log }}"
+    assert "OZLOG.VBS" in sample_plan(later("10"), Settings(answer=given)).answer
 
 
 def test_limits_grow_under_emulation_and_so_does_the_time_that_enter_is_pressed() -> None:

@@ -42,6 +42,14 @@ _OPENSSH, _PACKAGE = "OZSSH.PS1", "OPENSSH.MSI"
 _LETTERS = "DEFGHI"
 """Of drives that may be CDs: setup and system give them as they find them."""
 _DONE_COMMAND = f"cmd.exe /c for %d in ({' '.join(_LETTERS)}) do if exist %d:\\{DONE} wscript.exe %d:\\{DONE}"
+_CHECKS = r"HKLM\SYSTEM\Setup\LabConfig"
+_SEND_LOG = "OZLOG.VBS"
+_SEND_LOG_COMMAND = (
+    f'cmd.exe /c "(for %d in ({" ".join(_LETTERS)}) do if exist %d:\\{_SEND_LOG} '
+    f'if exist X:\\Windows\\System32\\cscript.exe start /MIN cscript.exe //E:vbscript %d:\\{_SEND_LOG}) & exit 0"'
+)
+"""Beside Setup, from its start. A command that fails there would end it
+(https://learn.microsoft.com/windows-hardware/customize/desktop/unattend/microsoft-windows-setup-runsynchronous)."""
 _DRIVERS = ("viostor", "NetKVM", "vioserial", "Balloon", "viorng")
 """Directories of the CD of virtio drivers; the machine needs the first two."""
 _INSTALLER = ("/sources/install.wim", "/sources/install.esd", "/sources/install.swm")
@@ -235,6 +243,11 @@ class UnattendedWindows(Windows):
             "nonce": access.nonce,
             "release": self.release,
             "root_password": access.root_password,
+            "pe_commands": [
+                *(f"reg.exe add {_CHECKS} /v {check} /t REG_DWORD /d 1 /f" for check in facts.bypassed_checks),
+                _SEND_LOG_COMMAND,
+            ],
+            "send_log": _SEND_LOG_COMMAND,
             "tdl": tdl,
         }
         answer = self._answer(settings, variables)
@@ -249,6 +262,7 @@ class UnattendedWindows(Windows):
             **variables,
         )
         files |= {"autounattend.xml": answer.encode(), DONE: as_dos(done).encode("ascii")}
+        files |= {_SEND_LOG: as_dos(render("windows/send-log.vbs")).encode("ascii")}
         return InstallPlan(
             answer_name="autounattend.xml",
             answer=answer,

@@ -243,7 +243,7 @@ def test_setup_finds_the_files_on_the_second_cd(tmp_path: Path) -> None:
     assert plan.seed
     image = iso.seed(plan.seed.label, plan.seed.files, tmp_path / "seed.iso")
     listed = subprocess.run(["isoinfo", "-J", "-f", "-i", image], capture_output=True, text=True, check=True).stdout
-    assert sorted(listed.split()) == ["/OZDONE.VBS", "/OZSSH.PS1", "/autounattend.xml"]
+    assert sorted(listed.split()) == ["/OZDONE.VBS", "/OZLOG.VBS", "/OZSSH.PS1", "/autounattend.xml"]
     read = subprocess.run(
         ["isoinfo", "-J", "-x", "/autounattend.xml", "-i", image], capture_output=True, check=True
     ).stdout

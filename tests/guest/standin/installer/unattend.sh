@@ -45,7 +45,16 @@ says() { # pass, component, element, its text
     [ "$(component "$1" "$2" | text_of "$3")" = "$4" ]
 }
 
+# The script that a command of windowsPE runs beside Setup is followed as far as the port, and the mark of its lines.
+send_log() {
+    name=$(component windowsPE Setup | after RunSynchronous | grep -o 'cscript\.exe //E:vbscript %d:\\[A-Z.]*' | sed 's/.*\\//')
+    [ -n "$name" ] && [ -f "/other/$name" ] || return 0
+    grep -q '"X:\\Windows\\Panther\\setupact\.log"' "/other/$name" && grep -q '>COM2"' "/other/$name" || return 0
+    printf '%sinstalling the system\r\n' "$(sed -n 's/^ *text = "\([^"]\{1,\}\)".*/\1/p' "/other/$name")" >/dev/ttyS1
+}
+
 install() {
+    send_log
     [ -n "$(component windowsPE International-Core-WinPE | text_of UILanguage)" ] || ask "Language to install:"
     setup=$(component windowsPE Setup)
     if [ "$CHECKS" = yes ]; then
