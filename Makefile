@@ -9,6 +9,9 @@ KILLS ?= 1000
 # One more than processors: tests wait for guests as long as they compute.
 WORKERS := $(shell expr $$(nproc) + 1)
 
+# Tests start hundreds of Pythons, each of which would compile all of Oz anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-guests test-real torture fuzz lint bench cd standins setup setup-run setup-media clean
 .NOTPARALLEL:
 

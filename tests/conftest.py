@@ -28,7 +28,7 @@ os.environ["DEBCONF_DB_REPLACE"] = "Pipe{infd:none outfd:none}"
 def pytest_addoption(parser: pytest.Parser) -> None:
     proofs.add_option(parser)
     parser.addoption("--regenerate", action="store_true", help="write the golden files anew; read the diff afterwards")
-    parser.addoption("--kills", type=int, default=6, metavar="N", help="how often test_kill.py ends a build")
+    parser.addoption("--kills", type=int, default=3, metavar="N", help="how often test_kill.py ends a build")
 
 
 @pytest.fixture(scope="session")

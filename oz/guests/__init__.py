@@ -1,6 +1,7 @@
 """Everything that knows an operating system. `guest_for` is the only dispatch."""
 
 import difflib
+import functools
 import logging
 import re
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ class ReleaseRow:
     """Versions that are planned like this one."""
 
 
+@functools.cache
 def all_releases() -> tuple[ReleaseRow, ...]:
     """Every release known, oldest first within its distribution."""
     rows = []

@@ -216,6 +216,7 @@ sys.exit(main_install(sys.argv[3:]))
 """
 
 
+@pytest.mark.torture
 def test_killed_before_each_renaming_of_a_publication(short_dir: Path, capabilities_cache: Path, cds: Path) -> None:
     """Each one of them, with and without an older build under the names."""
     place = Place(short_dir / "rename", capabilities_cache)
