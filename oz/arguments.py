@@ -188,6 +188,10 @@ def _check_target(path: Path, option: str) -> None:
     _check_name(path, option)
     if _is_directory(path):
         raise UsageError(f"{option} {path} is a directory", hint="name a file")
+    if path.absolute().parent.suffix == ".oz":
+        raise UsageError(
+            f"{option} {path} is in {path.parent.name}, which Oz replaces as a whole", hint="name a file elsewhere"
+        )
     if not _is_directory(path.parent):
         raise UsageError(f"{option} {path}: there is no directory {path.parent}", hint="make it first")
     if not (os.access(path, os.W_OK) or (not os.access(path, os.F_OK) and os.access(path.parent, os.W_OK))):

@@ -191,6 +191,7 @@ def test_a_medium_that_is_missing(config: Path, tmp_path: Path) -> None:
         (["-x", "."], "-x . is a directory"),
         (["-x", "no/x.xml"], "there is no directory no"),
         (["-g", "-i", "no/m.xml"], "there is no directory no"),
+        (["-g", "-i", "images/web.oz/m.xml"], "is in web.oz, which Oz replaces as a whole"),
         (["-p", "-s", "/tmp/"], "-s /tmp is a directory"),
         (["-p", "-s", "/tmp/a.xml"], "has the name of what lies beside the disk"),
         (["-p", "-s", "/tmp/a.oz"], "has the name of what lies beside the disk"),
