@@ -1,5 +1,5 @@
-"""Debian's real installer, by the three ways onto the machine, up to its reading our answer file; by the boot loaders of
-its CD, which take three times as long as the kernel alone, with the tests that take long.
+"""Debian's real installer, by the three ways onto the machine, up to its reading our answer file; by the boot loaders
+of its CD, which take three times as long as the kernel alone, with the tests that take long.
 
 The answer file here stops the installer at once: what is shown is that medium, boot menu, kernel arguments,
 answer file and marker port fit together on the real thing.

@@ -11,6 +11,7 @@ import pytest
 from guest.standins import NEEDS, Ground, Run, Standin, digest
 
 from oz.build import EMULATION_FACTOR
+from oz.failures import load
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800), NEEDS]
 
@@ -154,6 +155,32 @@ def test_an_installer_that_fails_is_noticed(fail: str, ground: Ground, tell) -> 
     check(run, INSTALLING[fail])
     assert "phase: install, from cdrom" in run.stderr
     assert not ground.place.leftovers(fail)
+
+
+SAYING = {
+    "anaconda": Standin(distro="RHEL", version="5.11"),
+    "subiquity": Standin(distro="Ubuntu", version="24.04"),
+    "autoyast": Standin(distro="openSUSE", version="15.6"),
+    "agama": Standin(distro="openSUSE", version="16.0"),
+    "drakx": Standin(distro="Mageia", version="9"),
+    "bsdinstall": Standin(distro="FreeBSD", version="14.4"),
+    "alpine": Standin(distro="Alpine", version="3.21"),
+    "arch": Standin(distro="Arch", version="rolling"),
+    "windows-setup": Standin(distro="Windows", version="10"),
+}
+
+
+@pytest.mark.parametrize("installer", SAYING)
+def test_what_a_real_installer_has_said_ends_the_installation(installer: str, ground: Ground, tell) -> None:
+    """By the way that its log takes to the host: the first of its lines that mean failure, as somebody has shown it."""
+    saying = next(each for each in load() if (each.installer, each.severity) == (installer, "fatal"))
+    name = f"says-{installer}"
+    with ground.template(SAYING[installer], name, fail=f"say {saying.sample}") as template:
+        run = ground.install(SAYING[installer], template)
+    tell(f"noticed after {run.noticed_s:.1f} s: {saying.cause}")
+    assert (run.status, run.noticed_s < AT_ONCE_S) == (7, True), run.stderr
+    assert saying.cause in run.stderr and f"hint: {saying.hint[:40]}" in run.stderr
+    assert not ground.place.leftovers(name)
 
 
 @pytest.fixture(scope="module")

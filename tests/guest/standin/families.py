@@ -5,6 +5,7 @@ manuals and sources, and not read from Oz's facts: what Oz believes is what is t
 """
 
 import re
+import shlex
 from collections.abc import Callable
 
 from oz.guests.base import Guest
@@ -121,10 +122,10 @@ FAMILIES: dict[str, Callable[[Guest], dict[str, str]]] = {
 
 
 def facts(guest: Guest, *, fail: str = "") -> str:
-    """Assignments for the installer's shell; `fail` is the way to fail that is built in."""
+    """Assignments for the installer's shell; `fail` is the way to fail that is built in, or "say " and a line."""
     words = {"RELEASE": guest.title, "FAIL": fail, **FAMILIES[type(guest).__name__](guest)}
     if hasattr(guest.facts, "system"):
         system = guest.system
         words["MAKES_HOST_KEYS"] = "yes" if system.makes_host_keys_at_boot else "no"
         words["LEGACY_SSH"] = "yes" if system.has_legacy_ssh else "no"
-    return "".join(f"{name}='{value}'\n" for name, value in words.items())
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items())

@@ -10,7 +10,7 @@ fail_before() {
     esac
 }
 
-failing() { say "failing: $fail"; }
+failing() { say "failing: ${fail%% *}"; }
 
 fail_during() {
     case $fail in
@@ -18,6 +18,12 @@ fail_during() {
     fatal)
         failing
         echo "Failed to install the base system"
+        ask "Press Enter to continue"
+        ;;
+    "say "*)
+        failing
+        # As the real one has said it: in its log, if that is sent to the host, else on the console.
+        printf '%s\n' "${fail#say }" >>"${log:-/dev/console}"
         ask "Press Enter to continue"
         ;;
     fill-disk)

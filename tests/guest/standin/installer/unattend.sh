@@ -50,7 +50,10 @@ send_log() {
     name=$(component windowsPE Setup | after RunSynchronous | grep -o 'cscript\.exe //E:vbscript %d:\\[A-Z.]*' | sed 's/.*\\//')
     [ -n "$name" ] && [ -f "/other/$name" ] || return 0
     grep -q '"X:\\Windows\\Panther\\setupact\.log"' "/other/$name" && grep -q '>COM2"' "/other/$name" || return 0
-    printf '%sinstalling the system\r\n' "$(sed -n 's/^ *text = "\([^"]\{1,\}\)".*/\1/p' "/other/$name")" >/dev/ttyS1
+    mark=$(sed -n 's/^ *text = "\([^"]\{1,\}\)".*/\1/p' "/other/$name")
+    log=/tmp/setupact.log
+    : >>$log
+    tail -n +1 -f $log | while IFS= read -r line; do printf '%s%s\r\n' "$mark" "$line" >/dev/ttyS1; done &
 }
 
 install() {
