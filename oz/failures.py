@@ -103,6 +103,8 @@ class Listener:
         self._stages_left = _STAGES_MAX
         self.warnings: dict[str, str] = {}
         """Cause to the line that told it."""
+        self.is_over = False
+        """Nothing that is heard is a failure any more."""
 
     def hear(self, port: str, line: str) -> tuple[str, str] | None:
         """What has failed, with the line that says so, and what to do about it; None as long as nothing has."""
@@ -115,7 +117,7 @@ class Listener:
             if match is None:
                 continue
             if saying.severity == "fatal":
-                return self._fail(saying, line)
+                return None if self.is_over else self._fail(saying, line)
             if saying.severity == "step":
                 self._tell(self._stage.after(saying, match.groupdict()))
             elif len(self.warnings) < _WARNINGS_MAX:

@@ -223,7 +223,7 @@ def _run_installer(
         booting = _booting(machine, boot, boot_files, number, plan.log.channel, build)
         with step(words), _watching(booting, phase, listener, build) as domain:
             start_s = RealClock().monotonic()
-            lines += _wait_boot(plan, boot, words, domain, listener, build)
+            lines += _wait_boot(plan, boot, words, domain, listener, access.nonce, build)
             seconds = RealClock().monotonic() - start_s
             if number == len(plan.boots):
                 _demand_marker(read_marks(lines), access, machine.name, boot, seconds)
@@ -232,7 +232,7 @@ def _run_installer(
 
 
 def _wait_boot(
-    plan: InstallPlan, boot: Boot, words: str, domain: Domain, listener: Listener, build: Build
+    plan: InstallPlan, boot: Boot, words: str, domain: Domain, listener: Listener, nonce: str, build: Build
 ) -> tuple[str, ...]:
     """The marker lines of one boot, during which its looks are recorded and shown."""
     expected_s = durations.read_duration(build.config.data_dir / "cache", _duration_key(words, build))
@@ -241,6 +241,11 @@ def _wait_boot(
     def look(counters: Counters) -> None:
         build.recording.look(domain, counters)
         wait(words, RealClock().monotonic() - start_s, expected_s)
+
+    def mark(line: str) -> None:
+        # It has succeeded by its own word: what it says while it ends is no failure.
+        if nonce in read_marks([line]).nonces:
+            listener.is_over = True
 
     return waiting.wait_boot(
         domain,
@@ -254,6 +259,7 @@ def _wait_boot(
         ends=boot.ends,
         on_look=look,
         on_line=listener.hear,
+        on_marker=mark,
     )
 
 

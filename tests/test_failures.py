@@ -166,12 +166,18 @@ def test_what_installers_say_when_all_is_well_ends_none() -> None:
                 assert not saying.pattern.search(line), (saying.pattern.pattern, line)
 
 
+def test_once_it_is_over_nothing_is_a_failure() -> None:
+    heard = Listener("anaconda", "ks.cfg", "")
+    assert heard.hear("console", "Kernel panic - not syncing: x")
+    heard.is_over = True
+    assert heard.hear("console", "Kernel panic - not syncing: x") is None
+
+
 @pytest.mark.parametrize(
     ("installer", "answer", "line", "name", "where"),
     [
         ("anaconda", "cdrom\n", "1) [x] Language settings   2) [!] Root password", "(rootpw)", "has no line for it"),
         ("anaconda", "part / --size=1\n", "3) [!] Installation Destination", "(part)", "its line 1 is about it"),
-        ("anaconda", "", "User interaction required on spoke User creation", "(user)", "has no line for it"),
         ("subiquity", "#\nstorage: {}\n", "  Guided storage configuration    [ Help ]", "(storage)", "its line 2 is"),
         ("subiquity", "#\n", "  Profile configuration     [ Help ]", "(identity)", "has no line for it"),
         ("subiquity", "", "Continue with autoinstall? (yes|no)", "may begin", "the argument autoinstall"),
