@@ -22,7 +22,7 @@ from oz.errors import HostError
 from oz.host.hypervisor.reach import give_back, let_in, owners_below
 from oz.host.hypervisor.running import RunningDomain, explain
 from oz.host.processes import adopting_orphans, await_end, guarding, kill, open_process
-from oz.model import Hardware, Machine
+from oz.model import Drive, Hardware, Machine
 
 _SOCKET_PATH_MAX = 107  # sun_path of unix(7), less its final NUL
 _KILL_LIMIT_S = 15.0
@@ -255,7 +255,7 @@ class LibvirtHypervisor:
         )
         self._domains[machine.uuid] = domain
         if self._gives_files_away and machine.disk:
-            self._owners[machine.uuid] = owners_below(machine.disk.path)
+            self._owners[machine.uuid] = owners_below(machine.disk)
         try:
             with adopting_orphans() if self._root else contextlib.nullcontext():
                 handle = self._connection.createXML(xml, flags)
@@ -301,16 +301,15 @@ class LibvirtHypervisor:
             if port and len(os.fsencode(port)) > _SOCKET_PATH_MAX:
                 raise HostError(f"{port}: too long for a socket, which has at most {_SOCKET_PATH_MAX} bytes")
         drives = [drive for drive in (machine.disk, *machine.cdroms, machine.floppy) if drive]
-        paths = [drive.path for drive in drives]
         if machine.kernel:
-            paths += [machine.kernel.kernel, machine.kernel.initrd]
-        for path in paths:
-            if not os.access(path, os.R_OK):
-                raise HostError(f"{path}: missing or not readable", hint="check the path and its permissions")
+            drives += [Drive(path=path) for path in (machine.kernel.kernel, machine.kernel.initrd)]
+        for drive in drives:
+            if not os.access(drive.path, os.R_OK):
+                raise HostError(f"{drive.path}: missing or not readable", hint="check the path and its permissions")
         if self._emulator_user:
-            media = {drive.path for drive in (*machine.cdroms, machine.floppy) if drive}
-            for path in (*paths, *([machine.nvram] if machine.nvram else [])):
-                let_in(path, *self._emulator_user, own=self._own, may_read=path in media)
+            media = (*machine.cdroms, machine.floppy)
+            for drive in (*drives, *([Drive(path=machine.nvram)] if machine.nvram else [])):
+                let_in(drive, *self._emulator_user, own=self._own, may_read=drive in media)
 
     def _ask_security(self) -> None:
         """Learn whether this daemon gives QEMU and its files to another user; QEMU may be ourselves, or root."""

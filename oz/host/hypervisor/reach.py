@@ -12,8 +12,10 @@ import pwd
 import stat
 import struct
 from pathlib import Path
+from typing import IO
 
 from oz.errors import HostError
+from oz.model import Drive
 
 # acl(5) as the kernel stores it (linux/posix_acl_xattr.h): a version, then entries of tag, permissions and id.
 _ATTRIBUTE = "system.posix_acl_access"
@@ -21,19 +23,21 @@ _VERSION = 2
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _NO_ID = 0xFFFFFFFF
 _ENTER, _READ = 1, 4
+_BACKING_FORMAT = 0xE2792ACA
+"""The header extension of qcow2 (docs/interop/qcow2.rst)."""
 
 _Acl = dict[tuple[int, int], int]
 """(tag, id) to permissions."""
 
 
-def let_in(path: Path, uid: int, gid: int, *, own: tuple[Path, ...], may_read: bool) -> None:
-    """Let that user enter the directories above `path`, and read it if `may_read`; also what it is an overlay of.
+def let_in(drive: Drive, uid: int, gid: int, *, own: tuple[Path, ...], may_read: bool) -> None:
+    """Let that user enter the directories above the image, and read it if `may_read`; also what it is an overlay of.
 
     Only what is in `own` is changed, by an ACL entry for this one user. Raises HostError for anything else.
     """
-    backing = _backing_file(path)
-    if backing:
+    if backing := _backing_file(drive):
         let_in(backing, uid, gid, own=own, may_read=may_read)
+    path = drive.path
     groups = _groups(uid, gid)
     real = path.resolve()
     for place in (*reversed(real.parents), *([real] if may_read else [])):
@@ -58,13 +62,13 @@ def let_in(path: Path, uid: int, gid: int, *, own: tuple[Path, ...], may_read: b
             ) from error
 
 
-def owners_below(path: Path) -> dict[Path, tuple[int, int]]:
+def owners_below(drive: Drive) -> dict[Path, tuple[int, int]]:
     """Who owns what this is an overlay of, and so on."""
     found = {}
-    while (backing := _backing_file(path)) and backing not in found and backing.exists():
-        status = backing.stat()
-        found[backing] = status.st_uid, status.st_gid
-        path = backing
+    while (backing := _backing_file(drive)) and backing.path not in found and backing.path.exists():
+        status = backing.path.stat()
+        found[backing.path] = status.st_uid, status.st_gid
+        drive = backing
     return found
 
 
@@ -115,11 +119,30 @@ def _pack(acl: _Acl) -> bytes:
     return struct.pack("<I", _VERSION) + b"".join(entries)
 
 
-def _backing_file(path: Path) -> Path | None:
-    """Of a qcow2 overlay (QEMU's docs/interop/qcow2.rst: its header has where the name is, and how long)."""
-    with contextlib.suppress(OSError, struct.error, ValueError), path.open("rb") as file:
-        magic, _, offset, length = struct.unpack(">4sIQI", file.read(20))
+def _backing_file(drive: Drive) -> Drive | None:
+    """Of a qcow2 overlay (QEMU's docs/interop/qcow2.rst: its header has where the name is, and how long; an extension,
+    the format). A raw disk is the guest's to write, also what looks like such a header."""
+    if drive.format != "qcow2":
+        return None
+    with contextlib.suppress(OSError, struct.error, ValueError), drive.path.open("rb") as file:
+        magic, version, offset, length = struct.unpack(">4sIQI", file.read(20))
         if magic == b"QFI\xfb" and offset and length < 1024:
             file.seek(offset)
-            return path.parent / os.fsdecode(file.read(length))
+            path = drive.path.parent / os.fsdecode(file.read(length))
+            file.seek(100)
+            at = struct.unpack(">I", file.read(4))[0] if version > 2 else 72
+            return Drive(path=path, format=_backing_format(file, at))
     return None
+
+
+def _backing_format(file: IO[bytes], at: int) -> str:
+    """By the header extensions, which begin there; "raw" if none says it."""
+    file.seek(at)
+    for _ in range(16):
+        kind, length = struct.unpack(">II", file.read(8))
+        if kind == _BACKING_FORMAT and length < 16:
+            return str(file.read(length), "ascii", "replace")
+        if kind == 0 or length > 4096:
+            break
+        file.seek(-(-length // 8) * 8, os.SEEK_CUR)
+    return "raw"
