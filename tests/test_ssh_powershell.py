@@ -1,6 +1,9 @@
 """PowerShell's side of ssh, against OpenSSH's own sshd and its sftp-server; in the place of PowerShell itself stands a
 program that finds the script where PowerShell would, and has sh run it."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,3 +142,22 @@ def test_a_template_is_carried_out(shell: PowerShell, tmp_path: Path) -> None:
         with pytest.raises(GuestError, match="command fail failed with status 1:\nno such role"):
             carry_out(guest.plan_customize(tdl), shell, build)
     assert Path(where, "log").read_text() == "read\n" * 2 and not Path(where, "never").exists()
+
+
+def test_a_guest_that_answers_no_more_is_told(
+    server: Server, shell: PowerShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes what is sent, as a frozen one's TCP does for a while."""
+    monkeypatch.setattr("oz.host.ssh.connection.CHANNEL_TIMEOUT_S", 1)
+    processes = [server.pid]
+    for process in processes:
+        found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True)
+        processes += map(int, found.stdout.split())
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(GuestError, match=r"the connection to the guest at .* was lost during sending the script"):
+            shell.run(b"echo")
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)

@@ -1,6 +1,7 @@
 """A connection to the guest's sshd, whatever shell is behind it: command lines, and the words for a lost connection."""
 
 import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -76,11 +77,8 @@ class SshShell(ABC):
     ) -> Ran:
         """Have the login shell run a line, with `content` on its standard input. The limit begins when all of it is
         sent."""
-        with self.lost(label):
-            channel = self.transport.open_session(timeout=CHANNEL_TIMEOUT_S)
+        with self.lost(label), self.session(lambda channel: channel.exec_command(command)) as channel:
             try:
-                channel.settimeout(CHANNEL_TIMEOUT_S)
-                channel.exec_command(command)
                 if content is not None:
                     send(channel, content)
                 channel.shutdown_write()
@@ -88,8 +86,23 @@ class SshShell(ABC):
                 return collect(channel, deadline, on_output)
             except OverdueError as error:
                 raise UnresponsiveError(f"{label} did not end within {timeout_s:g} s") from error
+
+    @contextmanager
+    def session(self, request: Callable[[paramiko.Channel], None]) -> Iterator[paramiko.Channel]:
+        """A channel whose request has been answered; that, as every read and write of it, within CHANNEL_TIMEOUT_S."""
+        channel = self.transport.open_session(timeout=CHANNEL_TIMEOUT_S)
+        try:
+            channel.settimeout(CHANNEL_TIMEOUT_S)
+            # paramiko waits for the answer for ever.
+            limit = threading.Timer(CHANNEL_TIMEOUT_S, channel.close)
+            limit.start()
+            try:
+                request(channel)
             finally:
-                channel.close()
+                limit.cancel()
+            yield channel
+        finally:
+            channel.close()
 
     @contextmanager
     def lost(self, label: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ import paramiko
 
 from oz.errors import GuestError
 from oz.host.ssh.channels import clean
-from oz.host.ssh.connection import CHANNEL_TIMEOUT_S, SshShell, opened
+from oz.host.ssh.connection import SshShell, opened
 from oz.protocols import Ran
 
 _COMMAND = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File"
@@ -88,14 +88,10 @@ class PowerShell(SshShell):
 
     @contextmanager
     def _files(self, label: str) -> Iterator[paramiko.SFTPClient]:
-        with self.lost(label):
-            client = paramiko.SFTPClient.from_transport(self.transport)
-            if client is None:
-                raise EOFError
+        # SFTPClient.from_transport waits for ever for each answer.
+        with self.lost(label), self.session(lambda channel: channel.invoke_subsystem("sftp")) as channel:
+            client = paramiko.SFTPClient(channel)
             try:
-                channel = client.get_channel()
-                if channel is not None:
-                    channel.settimeout(CHANNEL_TIMEOUT_S)
                 yield client
             except OSError as error:
                 if isinstance(error, TimeoutError) or not self.transport.is_active():
