@@ -220,6 +220,14 @@ def test_an_answer_file_of_the_users_must_bring_the_key() -> None:
         sample_plan(bsd_tdl(), replace(SETTINGS, answer="PARTITIONS=DEFAULT\n"))
 
 
+def test_an_answer_file_of_the_users_must_bring_the_base_where_there_are_no_sets() -> None:
+    given = 'PARTITIONS="{{ disk_device }}"\n#!/bin/sh\n{{ finish }}\n'
+    with pytest.raises(UsageError, match=r"the media of FreeBSD 15\.0 have no sets\n.*\{\{ base \}\}"):
+        sample_plan(bsd_tdl("15.0"), replace(SETTINGS, answer=given))
+    assert "bsdinstall() {" in sample_plan(bsd_tdl("15.0"), replace(SETTINGS, answer="{{ base }}\n" + given)).answer
+    assert 'DISTRIBUTIONS="' in sample_plan(bsd_tdl("14.3"), replace(SETTINGS, answer="{{ base }}\n" + given)).answer
+
+
 # ------------------------------------------------------------------ the installed system
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from oz.errors import TdlError, UnsupportedError
+from oz.errors import TdlError, UnsupportedError, UsageError
 from oz.guests.base import KEY_MARK, Guest, HardwareFacts, Ports, SystemFacts, refuse
 from oz.guests.partitions import PartitionFacts, plan_partitions, rest_bytes, system_bytes
 from oz.model import (
@@ -29,6 +29,7 @@ _ARCHES = {"i386": "I386", "x86_64": "AMD64", "aarch64": "ARM64_AARCH64"}
 _VARIANTS: dict[str, Variant] = {"CD": "cd", "DVD": "dvd", "BO": "netinst"}
 _LOADER, _ANSWER, _START = "/boot/loader.conf", "/etc/installerconfig", "/etc/rc.local"
 _SETS = ("/usr/freebsd-dist/base.txz", "/usr/freebsd-dist/kernel.txz")
+_BASE_MARK = "--repo-conf-dir /usr/freebsd-packages/repos"
 _PACKAGES = ("/usr/freebsd-packages/repos/FreeBSD-base-offline.conf",)
 # bsdinstall makes the partition of the boot loader itself, whatever disk has the root on it (bsdinstall(8)).
 _OWN = ("/boot/efi", "biosboot")
@@ -175,8 +176,15 @@ class FreeBsd(Guest):
             "slices": self._slices(tdl, plan),
         }
         variables["finish"] = render("bsdinstall/finish.sh", **variables)
+        variables["base"] = render("bsdinstall/base.sh", **variables)
         hint = "write {{ finish }} into its script, after #!/bin/sh: it brings the key in"
-        return self.render_answer("bsdinstall/installerconfig", settings, variables, KEY_MARK, hint)
+        answer = self.render_answer("bsdinstall/installerconfig", settings, variables, KEY_MARK, hint)
+        if self.facts.has_packaged_base and _BASE_MARK not in answer:
+            raise UsageError(
+                f"the answer file does not install packages, and the media of {self.title} have no sets",
+                hint="write {{ base }} into its preamble, in place of DISTRIBUTIONS",
+            )
+        return answer
 
     def _loader_variables(self, tdl: Tdl) -> tuple[tuple[str, str], ...]:
         """The template's kernel parameters: FreeBSD's loader takes variables, for the installer's kernel alone."""

@@ -1,3 +1,4 @@
+{% if has_packaged_base %}
 # Its script knows sets alone. What bsdinstall's pkgbase does between dialogs is done where sets would be unpacked: once
 # the new file systems are mounted.
 DISTRIBUTIONS=""
@@ -13,3 +14,6 @@ bsdinstall() {
         echo 'FreeBSD-base: { enabled: yes }' >"$BSDINSTALL_CHROOT/usr/local/etc/pkg/repos/FreeBSD.conf"
     fi
 }
+{% else %}
+DISTRIBUTIONS="kernel.txz base.txz"
+{% endif %}
