@@ -12,7 +12,7 @@ from goldens import GOLDEN, change_points, compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from plans import action_text, plan_texts, sample_plan, sample_tdl, samples
+from plans import action_text, plan_texts, sample_access, sample_plan, sample_tdl, samples
 from programs import run, write_config
 from scripted import FakeClock, ScriptedDomain
 
@@ -152,6 +152,17 @@ def test_only_windows_11_is_told_to_pass_over_what_the_machine_lacks() -> None:
         assert bool(commands) == (version == "11")
         assert all(rf"HKLM\SYSTEM\Setup\LabConfig /v Bypass{word}Check /t REG_DWORD /d 1" in command
                    for word, command in zip(("TPM", "SecureBoot", "CPU"), commands, strict=False))  # fmt: skip
+
+
+def test_the_administrator_is_called_as_the_mediums_language_has_it() -> None:
+    tdl = later("10")
+    guest = guest_for(tdl)
+    medium = guest.documented_medium(tdl)
+    for language, name in (("fr-FR", "Administrateur"), ("ru-RU", "Администратор"), ("de-DE", "Administrator")):
+        there = replace(medium, editions=(replace(medium.editions[0], language=language),))
+        plan = guest.plan_install(tdl, there, sample_access(guest), Settings())
+        assert f"<Username>{name}</Username>" in plan.answer
+        assert plan.seed and b"Rename-LocalUser" in plan.seed.files["OZSSH.PS1"]
 
 
 def test_setups_log_is_sent_from_its_start() -> None:

@@ -18,7 +18,7 @@ from oz.errors import MediumError, UsageError
 from oz.guests.base import Guest, HardwareFacts, refuse
 from oz.guests.hardware import plan_hardware
 from oz.guests.packages import MANAGERS, PackageManager
-from oz.guests.unattendfacts import ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
+from oz.guests.unattendfacts import ADMINISTRATORS, ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
 from oz.guests.windows import DONE, KEY_FORM, PASSWORD_MAX, Windows, as_dos, computer_name
 from oz.model import (
     Access,
@@ -228,7 +228,9 @@ class UnattendedWindows(Windows):
         self._check_disk(tdl, hardware.firmware)
         edition = self._edition(tdl, medium)
         drivers = [f"{name}\\{facts.virtio_directory}\\{ARCHES[self.arch]}" for name in _DRIVERS]
+        language = edition.language or "en-US"
         variables = {
+            "administrator": ADMINISTRATORS.get(language.partition("-")[0].lower(), "Administrator"),
             "arch": ARCHES[self.arch],
             "computer_name": computer_name(tdl.name),
             "done_command": _DONE_COMMAND,
@@ -239,7 +241,7 @@ class UnattendedWindows(Windows):
             "facts": facts,
             "firmware": hardware.firmware,
             "key": self._key(tdl, edition),
-            "language": edition.language or "en-US",
+            "language": language,
             "nonce": access.nonce,
             "release": self.release,
             "root_password": access.root_password,

@@ -47,6 +47,17 @@ VOLUMES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """Pattern of the volume id, the versions that have it, architecture."""
 
+ADMINISTRATORS = {
+    "es": "Administrador",
+    "fi": "Järjestelmänvalvoja",
+    "fr": "Administrateur",
+    "hu": "Rendszergazda",
+    "pt": "Administrador",
+    "ru": "Администратор",
+    "sv": "Administratör",
+}
+"""What systems in these languages call the account Administrator; from memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnattendFacts:

@@ -13,7 +13,11 @@ if (-not [Security.Principal.WindowsIdentity]::GetCurrent().IsSystem) {
   $system = New-ScheduledTaskPrincipal -UserId S-1-5-18 -RunLevel Highest
   Register-ScheduledTask -TaskName 'Oz features' -Action $action -Principal $system -Force | Out-Null
   Start-ScheduledTask -TaskName 'Oz features'
-  while (-not (Test-Path $end)) { Start-Sleep -Seconds 1 }
+  for ($isOver = $false; -not (Test-Path $end); Start-Sleep -Seconds 1) {
+    # It may have died, or never begun.
+    if ($isOver) { throw "the task ended with $((Get-ScheduledTaskInfo -TaskName 'Oz features').LastTaskResult)" }
+    $isOver = (Get-ScheduledTask -TaskName 'Oz features').State -eq 'Ready'
+  }
   Unregister-ScheduledTask -TaskName 'Oz features' -Confirm:$false
   if (Test-Path $log) { Get-Content -Path $log -Encoding UTF8 }
   exit [int](Get-Content -Path $end)

@@ -32,6 +32,10 @@ try {
     }
 {% endif %}
   }
+  # In some languages it has another name, by which nobody would look for it.
+  $administrator = Get-LocalUser | Where-Object { $_.SID.Value -like 'S-1-5-21-*-500' }
+  if ($administrator.Name -ne 'Administrator') { Rename-LocalUser -InputObject $administrator -NewName Administrator }
+
   Set-Service -Name sshd -StartupType Automatic
   # Makes configuration and host keys, and listens only then.
   Start-Service sshd

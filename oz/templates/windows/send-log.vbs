@@ -12,8 +12,8 @@ Do
     Err.Clear
     ' Setup has it open.
     files.CopyFile logs(number), copy, True
-    Set file = files.OpenTextFile(copy, 1)
     If Err.Number = 0 Then
+      Set file = files.OpenTextFile(copy, 1)
       text = Mid(file.ReadAll, sent(number) + 1)
       file.Close
     End If
