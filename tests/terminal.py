@@ -39,9 +39,9 @@ class Terminal:
         self.resize(columns, lines)
         self.settings = termios.tcgetattr(theirs)
         inherited = {name: value for name, value in os.environ.items() if name not in PLAIN}
-        # setsid makes it the controlling terminal: Ctrl-C is a signal then
+        # setsid makes it the controlling terminal: Ctrl-C is a signal then. A shell has its background jobs ignore it.
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *map(str, command)],
+            ["env", "--default-signal=INT,QUIT", "setsid", "--ctty", "--wait", *map(str, command)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
