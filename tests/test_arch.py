@@ -10,7 +10,7 @@ import pytest
 from goldens import GOLDEN, compare
 from plans import SETTINGS, action_text, plan_texts, sample_access, sample_plan, sample_tdl, samples
 
-from oz.errors import GuestError, MediumError, TdlError, UnsupportedError
+from oz.errors import GuestError, MediumError, TdlError, UnsupportedError, UsageError
 from oz.guests import guest_for
 from oz.model import Content, Medium, Package, Partition, Repository, RunCommand, Settings, Tdl
 from oz.units import GIB
@@ -77,8 +77,10 @@ def test_media_of_any_month_are_taken_and_others_not() -> None:
 
 
 def test_an_answer_file_of_the_users_replaces_ours_and_nothing_else() -> None:
-    plan = sample_plan(arch_tdl(), replace(SETTINGS, answer="pacstrap {{ target }} base\n"))
-    assert plan.answer == "pacstrap /mnt base\n"
+    plan = sample_plan(arch_tdl(), replace(SETTINGS, answer="pacstrap {{ target }} base\n{{ finish }}"))
+    assert plan.answer.startswith("pacstrap /mnt base\n") and "arch-chroot /mnt ssh-keygen -A" in plan.answer
+    with pytest.raises(UsageError, match=r"would never report the end.*\n.*\{\{ finish \}\}"):
+        sample_plan(arch_tdl(), replace(SETTINGS, answer="true\n"))
     assert {**plan_texts(plan), "install.sh": ""} == {**plan_texts(sample_plan(arch_tdl())), "install.sh": ""}
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts
 from oz.guests.partitions import PartitionFacts, plan_partitions
 from oz.model import (
     Access,
@@ -112,7 +112,9 @@ class Arch(Guest):
             "slices": slices,
             "target": "/mnt",
         }
-        answer = self.render_answer("arch/install.sh", settings, variables)
+        variables["finish"] = render("arch/finish.sh", **variables)
+        hint = "write {{ finish }} at its end: it brings the key in, and says which keys the host has"
+        answer = self.render_answer("arch/install.sh", settings, variables, KEY_MARK, hint)
         words = [
             f"archisobasedir=arch archisolabel={medium.volume_id}",
             # With memory enough it would leave the medium, and our files.

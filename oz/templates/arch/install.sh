@@ -35,7 +35,4 @@ ln -sf /run/systemd/resolve/stub-resolv.conf {{ target }}/etc/resolv.conf || :
 sed -i 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="{{ kept_arguments }}"/' {{ target }}/etc/default/grub
 arch-chroot {{ target }} grub-install --target=i386-pc {{ disk_device }}
 arch-chroot {{ target }} grub-mkconfig -o /boot/grub/grub.cfg
-{% include "scripts/bring-key.sh" %}
-arch-chroot {{ target }} ssh-keygen -A
-{% include "scripts/announce-host-keys.sh" %}
-umount -R {{ target }}
+{{ finish }}umount -R {{ target }}

@@ -1,0 +1,3 @@
+{% include "scripts/bring-key.sh" %}
+arch-chroot {{ target }} ssh-keygen -A
+{% include "scripts/announce-host-keys.sh" %}
