@@ -6,6 +6,7 @@ a value that must stay on its line, `|q` for one word of a shell command, `|grub
 Comments are `{## ... ##}`, because `{#` is at home in shell scripts.
 """
 
+import difflib
 import json
 import re
 import shlex
@@ -13,6 +14,7 @@ import traceback
 from typing import Any
 
 import jinja2
+import jinja2.nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from oz.errors import OzError, UsageError
@@ -98,15 +100,35 @@ def render_text(text: str, name: str, /, **variables: Any) -> str:
     `name` is the file the text came from; an error says it and the line. Raises UsageError.
     """
     try:
+        _check_blocks(text, name)
         code = _user.compile(text, name=name, filename=name)
         return jinja2.Template.from_code(_user, code, _user.make_globals(None)).render(variables)
     except OzError:
         raise
+    except jinja2.TemplateNotFound as error:
+        close = difflib.get_close_matches(str(error.name), _user.list_templates(), n=3, cutoff=0.3)
+        raise UsageError(
+            f"{name}: it builds on {error.name!r}, which Oz has not", hint="perhaps " + ", ".join(close)
+        ) from error
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{name}:{error.lineno}: {error.message}", hint=_hint(variables)) from error
     except Exception as error:  # whatever an expression in the user's text does: wrong types, divisions, recursion
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
         raise UsageError(f"{name}:{lines[-1] if lines else 1}: {error}", hint=_hint(variables)) from error
+
+
+def _check_blocks(text: str, name: str) -> None:
+    """A block that what it extends has not would be left out without a word. Raises UsageError."""
+    tree = _user.parse(text, name=name, filename=name)
+    for parent in (node.template for node in tree.find_all(jinja2.nodes.Extends)):
+        if isinstance(parent, jinja2.nodes.Const):
+            known = _user.get_template(parent.value).blocks
+            for block in tree.find_all(jinja2.nodes.Block):
+                if block.name not in known:
+                    raise UsageError(
+                        f"{name}:{block.lineno}: {parent.value} has no block {block.name!r}",
+                        hint=f"its blocks are {', '.join(known)}" if known else "it has none: include it",
+                    )
 
 
 def _hint(variables: dict[str, Any]) -> str:

@@ -88,3 +88,10 @@ def test_perl_and_json_read_back_what_was_quoted_for_them(values: list[str]) -> 
     said = subprocess.run(["perl", "-0777", "-e", program], input=text.encode(), capture_output=True, check=True).stdout
     assert said.decode().split("\0")[:-1] == values
     assert json.loads(render.render_text("{{ values | json }}", "x.json", values=values)) == values
+
+
+def test_what_an_answer_file_builds_on_is_there() -> None:
+    with pytest.raises(UsageError, match=r"a:2: preseed/preseed.cfg has no block 'package'\n  hint: its .*packages"):
+        render.render_text('{% extends "preseed/preseed.cfg" %}\n{% block package %}{% endblock %}', "a")
+    with pytest.raises(UsageError, match=r"ks: it builds on 'kickstart/ks', which Oz has not\n.*kickstart/ks.cfg"):
+        render.render_text('{% include "kickstart/ks" %}', "ks")
