@@ -15,7 +15,7 @@ from goldens import GOLDEN, change_points, compare
 from plans import SETTINGS, VERSIONS, action_text, all_samples, plan_texts, sample_access, sample_plan, sample_tdl
 
 from oz.errors import GuestError, MediumError, TdlError, UnsupportedError, UsageError
-from oz.guests import all_releases, guest_for
+from oz.guests import all_releases, guest_for, releases_of
 from oz.model import (
     Command,
     Content,
@@ -31,6 +31,7 @@ from oz.model import (
     Tdl,
 )
 from oz.tdl import load
+from oz.units import MIB
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CUSTOMIZE_POINTS = ("5", "6", "9", "10", "12")
@@ -661,3 +662,27 @@ def test_a_password_that_apt_would_not_keep_is_refused_without_repeating_it(
     with pytest.raises(TdlError, match=f"repository x: .*{complaint}") as caught:
         scripts(Repository(name="x", url=url), version=version)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("distro", "version", "least"),
+    [
+        ("Alpine", "3.21", "1 GiB"),
+        ("Arch", "rolling", "2 GiB"),
+        ("openSUSE", "11.1", "500 MiB"),
+        ("openSUSE", "15.6", "3 GiB"),
+        ("openSUSE", "16.0", "3 GiB"),
+        ("SLES", "15.7", "1 GiB"),
+    ],
+)
+def test_a_disk_that_no_system_of_it_fits_on_is_refused(distro: str, version: str, least: str) -> None:
+    tdl = sample_tdl(version, "x86_64", "iso", distro=distro, disk_bytes=300 * MIB)
+    with pytest.raises(TdlError, match=f"{distro} {version} does not fit on 300 MiB\n.*give it {least} at the least"):
+        sample_plan(tdl)
+
+
+def test_releases_are_listed_by_name_and_version() -> None:
+    assert [(row.distro, row.version) for row in releases_of(["ubuntu-24.04", "rawhide"])] == [
+        ("Ubuntu", "24.04"), ("Fedora", "rawhide"),
+    ]  # fmt: skip
+    assert {row.distro for row in releases_of(["ArchLinux"])} == {"Arch"}

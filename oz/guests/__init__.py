@@ -60,10 +60,14 @@ def all_releases() -> tuple[ReleaseRow, ...]:
 
 
 def releases_of(names: Sequence[str]) -> tuple[ReleaseRow, ...]:
-    """The releases of the distributions of these names or other names, or with these codenames, in any case; without
-    names, all. Raises UnsupportedError for a name that stands for none."""
+    """The releases of the distributions of these names or other names, or with these codenames, or "NAME-VERSION", in
+    any case; without names, all. Raises UnsupportedError for a name that stands for none."""
     rows = all_releases()
-    known = {row: {name.lower() for name in (row.distro, *row.aliases)} for row in rows}
+    known = {
+        row: {name.lower() for one in (row.distro, *row.aliases) for name in (one, f"{one}-{row.version}")}
+        | ({row.version.lower()} if row.version.isalpha() else set())
+        for row in rows
+    }
     for name in names:
         _check_refused(name)
         if not any(name.lower() in those for those in known.values()):
@@ -90,10 +94,9 @@ def guest_for(tdl: Tdl) -> Guest:
         )
     release = _find(tdl, version, releases)
     if release is None:
-        names = [f"{row.distro} {row.version}" for row in releases]
         raise UnsupportedError(
             f"{tdl.where('os/version')}: there is no guest {tdl.distro} {tdl.version!r}",
-            hint="; ".join(filter(None, (releases[-1].next_differs, _nearest(f"{alias.distro} {version}", names)))),
+            hint="; ".join(filter(None, (releases[-1].next_differs, _nearest_release(version, releases)))),
         )
     types = release.install_types.get(tdl.arch)
     title = f"{release.distro} {release.version}"
@@ -242,6 +245,18 @@ def _check_refused(name: str, where: str = "") -> None:
     for refused, reason in REFUSED.items():
         if name.lower() == refused.lower():
             raise UnsupportedError(f"{where}{refused} cannot be installed unattended: {reason}")
+
+
+def _nearest_release(version: str, releases: list[Release]) -> str:
+    """By number, where both are numbers: the two before and after."""
+    names = {f"{row.distro} {row.version}": row for row in releases}
+    numbered = [row for row in releases if re.fullmatch(r"\d+(\.\d+)*", row.version)]
+    if not numbered or not re.fullmatch(r"\d{1,9}(\.\d{1,9})*", version):
+        return _nearest(f"{releases[0].distro} {version}", list(names))
+    below = [row for row in numbered if _numbers(row.version) < _numbers(version)]
+    above = [row for row in numbered if _numbers(row.version) > _numbers(version)]
+    near = [*below[-max(2, 3 - len(above)) :], *above][:3]
+    return "the nearest names are " + ", ".join(f"{row.distro} {row.version}" for row in near)
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, replace
 
-from oz.errors import TdlError, UnsupportedError, UsageError
+from oz.errors import UnsupportedError, UsageError
 from oz.guests.base import KEY_MARK, Guest, HardwareFacts, Ports, SystemFacts, refuse
-from oz.guests.partitions import PartitionFacts, plan_partitions, rest_bytes, system_bytes
+from oz.guests.partitions import PartitionFacts, plan_partitions, rest_bytes
 from oz.model import (
     Access,
     Boot,
@@ -22,7 +22,7 @@ from oz.model import (
     Variant,
 )
 from oz.render import render
-from oz.units import MIB, format_size
+from oz.units import MIB
 
 _ARCHES = {"i386": "I386", "x86_64": "AMD64", "aarch64": "ARM64_AARCH64"}
 """As volume ids have them."""
@@ -105,7 +105,11 @@ class FreeBsd(Guest):
 
     def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
         facts = PartitionFacts(
-            filesystems=self.facts.filesystems, boot_filesystem="ufs", has_lvm=False, has_biosboot=True
+            filesystems=self.facts.filesystems,
+            boot_filesystem="ufs",
+            has_lvm=False,
+            has_biosboot=True,
+            system_bytes_min=self.facts.disk_bytes_min,
         )
         plan = plan_partitions(tdl, self.title, facts, hardware.firmware)
         mounts = {one.mount: one.filesystem for one in plan.partitions}
@@ -119,11 +123,6 @@ class FreeBsd(Guest):
             )
         if mounts["/"] == "zfs" and any(one.mount == "/" and one.size_bytes is not None for one in plan.partitions):
             raise UnsupportedError(f"{where}: the pool of {self.title} takes the rest", hint="give / no size")
-        room = system_bytes(plan, tdl.disk_bytes)
-        if room < self.facts.disk_bytes_min:
-            element = "partitions" if tdl.partition_layout is not None else "disk/size"
-            least = format_size(self.facts.disk_bytes_min)
-            raise TdlError(f"{tdl.where(element)}: {self.title} needs {least} at the least for /, /usr and /var")
         return plan
 
     def _slices(self, tdl: Tdl, plan: PartitionPlan) -> list[str]:

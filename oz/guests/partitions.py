@@ -42,6 +42,8 @@ class PartitionFacts:
     """Of its file systems, those that its boot loader does not read: with the root on one there is a /boot."""
     fills: tuple[Literal["plain", "lvm"], ...] = ()
     """The layouts in which it leaves no space free: a partition must take the rest."""
+    system_bytes_min: int = 0
+    """What the smallest system takes, if that is judged by the disk alone."""
 
 
 def plan_partitions(tdl: Tdl, title: str, facts: PartitionFacts, firmware: Literal["bios", "efi"]) -> PartitionPlan:
@@ -71,6 +73,13 @@ def plan_partitions(tdl: Tdl, title: str, facts: PartitionFacts, firmware: Liter
     partitions[:0] = _firmware_partitions(tdl, title, facts, firmware)
     plan = PartitionPlan(layout=layout, partitions=tuple(partitions))
     _check_room(tdl, plan)
+    room_bytes = tdl.disk_bytes if tdl.partition_layout is None else system_bytes(plan, tdl.disk_bytes)
+    if room_bytes < facts.system_bytes_min:
+        element = "disk/size" if tdl.partition_layout is None else "partitions"
+        raise TdlError(
+            f"{tdl.where(element)}: {title} does not fit on {format_size(room_bytes)}",
+            hint=f"give it {format_size(facts.system_bytes_min)} at the least",
+        )
     return plan
 
 

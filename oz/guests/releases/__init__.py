@@ -4,6 +4,8 @@ A version is one more word in a tuple, an end of life, and whatever is new about
 source are this table's own choice.
 """
 
+from dataclasses import replace
+
 from oz.guests.base import Alias, Release
 from oz.guests.releases import (
     alpine,
@@ -19,7 +21,17 @@ from oz.guests.releases import (
     windows,
 )
 
-RELEASES: tuple[Release, ...] = (
+_ENDED = {
+    "RedHatLinux": "Red Hat Linux ended with 9: what follows are FedoraCore and RHEL",
+    "FedoraCore": "Fedora Core ended with 6: what follows is Fedora",
+    "CentOS": "CentOS ended with 8: what follows is CentOSStream",
+    "ScientificLinux": "Scientific Linux ended with 7: AlmaLinux and Rocky go on",
+    "Mandrake": "Mandrake ended with 10.1: what follows is Mandriva",
+    "Mandriva": "Mandriva is known up to 2010.2: what follows is Mageia",
+}
+"""Distributions that have no release after the last of theirs here, and what has come in their place."""
+
+_KNOWN: tuple[Release, ...] = (
     *debian.RELEASES,
     *ubuntu.RELEASES,
     *subiquity.RELEASES,
@@ -32,6 +44,11 @@ RELEASES: tuple[Release, ...] = (
     *freebsd.RELEASES,
     *windows.RELEASES,
 )
+_LAST = {release.distro: release for release in _KNOWN}
+RELEASES: tuple[Release, ...] = tuple(
+    replace(one, next_differs=_ENDED[one.distro]) if one.distro in _ENDED and one is _LAST[one.distro] else one
+    for one in _KNOWN
+)
 """Oldest first within a distribution."""
 
 REFUSED: dict[str, str] = {
@@ -43,5 +60,5 @@ REFUSED: dict[str, str] = {
 }
 """Systems that cannot be installed without somebody, or a program, at their console, and why."""
 
-ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES, **mandriva.ALIASES}
+ALIASES: dict[str, Alias] = {**redhat.ALIASES, **fedora.ALIASES, **suse.ALIASES, **mandriva.ALIASES, **arch.ALIASES}
 """Other names a template may use."""

@@ -3,7 +3,7 @@
 from oz.guests.alpine import Alpine, AlpineFacts
 from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.partitions import PartitionFacts
-from oz.units import MIB
+from oz.units import GIB, MIB
 
 # Last days: osinfo-db up to 3.19; after it the project's two years, from memory.
 _ALPINE = {
@@ -52,6 +52,8 @@ RELEASES: tuple[Release, ...] = tuple(
                 boot_filesystem="ext4",
                 has_lvm=False,
                 has_biosboot=False,
+                # osinfo-db, Alpine 3.18.
+                system_bytes_min=GIB,
             ),
             mirror="http://mirrors.kernel.org/alpine",
             limit_s=1800.0,

@@ -1,9 +1,9 @@
 """Arch Linux, which has no releases."""
 
 from oz.guests.arch import Arch, ArchFacts
-from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.base import Alias, HardwareFacts, Release, SystemFacts
 from oz.guests.partitions import PartitionFacts
-from oz.units import MIB
+from oz.units import GIB, MIB
 
 RELEASES: tuple[Release, ...] = (
     Release(
@@ -38,7 +38,12 @@ RELEASES: tuple[Release, ...] = (
                 bios_architectures=("x86_64",),
             ),
             partitions=PartitionFacts(
-                filesystems=("ext4", "xfs", "btrfs"), boot_filesystem="ext4", has_lvm=False, has_biosboot=False
+                filesystems=("ext4", "xfs", "btrfs"),
+                boot_filesystem="ext4",
+                has_lvm=False,
+                has_biosboot=False,
+                # "A basic installation should take less than 2 GiB of disk space" (ArchWiki, Installation guide).
+                system_bytes_min=2 * GIB,
             ),
             mirror="http://mirrors.kernel.org/archlinux/$repo/os/$arch",
             limit_s=3600.0,
@@ -46,3 +51,5 @@ RELEASES: tuple[Release, ...] = (
         ),
     ),
 )
+
+ALIASES: dict[str, Alias] = {"ArchLinux": Alias(distro="Arch")}

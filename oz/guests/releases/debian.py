@@ -4,8 +4,7 @@ from oz.guests.base import HardwareFacts, Release, SystemFacts
 from oz.guests.debian import Debian
 from oz.guests.debianfacts import DebianFacts, Question
 from oz.guests.timeline import timeline
-
-_MIB = 1024**2
+from oz.units import MIB
 
 
 def _keymap(*names: str) -> tuple[Question, ...]:
@@ -66,14 +65,14 @@ HARDWARE = timeline(
             # osinfo-db claims virtio-scsi from wheezy on.
             disk_buses=("virtio", "ide", "sata", "scsi"),
         ),
-        "8": dict(memory_bytes=1024 * _MIB),
+        "8": dict(memory_bytes=1024 * MIB),
         # osinfo-db claims virtio 1.0 and q35 from stretch on, and the network cards.
         "9": dict(
             machine_type="q35",
             nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
         ),
         # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
-        "13": dict(memory_bytes=1536 * _MIB),
+        "13": dict(memory_bytes=1536 * MIB),
     },
     start=dict(
         # Both since lenny: osinfo-db, and the old Oz installed it so.
@@ -84,7 +83,7 @@ HARDWARE = timeline(
         nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
         machine_type="pc",
         # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
-        memory_bytes=512 * _MIB,
+        memory_bytes=512 * MIB,
     ),
 )
 
@@ -128,7 +127,7 @@ FACTS = timeline(
             # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
             root_login=None,
             # Installation guide for jessie, 3.4: 2 GB without a desktop; before it, 1 GB.
-            disk_bytes_min=2048 * _MIB,
+            disk_bytes_min=2048 * MIB,
         ),
         # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
         # name where a medium lacks it.
@@ -188,7 +187,7 @@ FACTS = timeline(
         can_leave_volume_space=False,
         # Linux 2.6.26 of lenny still has the old IDE drivers, with hd names.
         ide_disk="hda",
-        disk_bytes_min=1024 * _MIB,
+        disk_bytes_min=1024 * MIB,
         has_biosgrub=False,
         limit_s=1800.0,
         inactivity_s=300.0,

@@ -10,8 +10,7 @@ from oz.guests.releases import debian
 from oz.guests.subiquity import Subiquity
 from oz.guests.subiquityfacts import SubiquityFacts
 from oz.guests.timeline import timeline
-
-_MIB = 1024**2
+from oz.units import MIB
 
 # Codenames, point releases, and last days for everybody: https://wiki.ubuntu.com/Releases and distro-info-data.
 _UBUNTU = {
@@ -42,8 +41,8 @@ _SYSTEM = timeline(
 _HARDWARE = timeline(
     tuple(_UBUNTU),
     # osinfo-db. A live desktop is the larger of the two: Ubuntu recommends 4 GiB for it.
-    {"23.04": dict(memory_bytes=3072 * _MIB)},
-    start={**debian.HARDWARE["9"], "memory_bytes": 2048 * _MIB},
+    {"23.04": dict(memory_bytes=3072 * MIB)},
+    start={**debian.HARDWARE["9"], "memory_bytes": 2048 * MIB},
 )
 
 _FACTS = timeline(
@@ -64,7 +63,7 @@ _FACTS = timeline(
         filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "vfat"),
         # https://ubuntu.com/server/docs/system-requirements says so of servers; a desktop takes three times as much,
         # which its installer finds out.
-        disk_bytes_min=5 * 1024 * _MIB,
+        disk_bytes_min=5 * 1024 * MIB,
         # Most of it is for the security updates, which it fetches if it has a network.
         limit_s=3600.0,
         inactivity_s=600.0,

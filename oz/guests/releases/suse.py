@@ -10,8 +10,7 @@ from oz.guests.partitions import PartitionFacts
 from oz.guests.suse import Suse
 from oz.guests.susefacts import SuseFacts
 from oz.guests.timeline import timeline
-
-_MIB = 1024**2
+from oz.units import GIB, MIB
 
 # Last days: osinfo-db; from 15.4 on openSUSE's and SUSE's lists of lifetimes, from memory.
 _OPENSUSE = {
@@ -73,7 +72,7 @@ _HARDWARE = timeline(
             nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
         ),
         # osinfo-db, as the other amounts of memory up to 13.2.
-        "12.1": dict(memory_bytes=1024 * _MIB),
+        "12.1": dict(memory_bytes=1024 * MIB),
         # The first DVDs that boot under UEFI (EFI/BOOT/grub.cfg).
         "12.2": dict(efi_architectures=("x86_64",)),
         # osinfo-db claims virtio-scsi from here on.
@@ -85,7 +84,7 @@ _HARDWARE = timeline(
             efi_architectures=("x86_64", "aarch64"),
         ),
         # osinfo-db's 1 GiB is what YaST itself asks for; its image is in memory too when it comes from a tree.
-        "15.0": dict(memory_bytes=1536 * _MIB),
+        "15.0": dict(memory_bytes=1536 * MIB),
     },
     start=dict(
         # Known to have worked.
@@ -94,7 +93,7 @@ _HARDWARE = timeline(
         nic_model="rtl8139",
         nic_models=("rtl8139", "e1000", "pcnet", "ne2k_pci"),
         machine_type="pc",
-        memory_bytes=512 * _MIB,
+        memory_bytes=512 * MIB,
         bios_architectures=("i386", "x86_64"),
         efi_architectures=(),
     ),
@@ -104,7 +103,9 @@ _PARTITIONS = timeline(
     tuple(_OPENSUSE),
     {
         # Release announcement of 11.2: ext4 is the default.
-        "11.2": dict(filesystems=("ext4", "ext3", "ext2", "xfs", "reiserfs"), boot_filesystem="ext4"),
+        "11.2": dict(
+            filesystems=("ext4", "ext3", "ext2", "xfs", "reiserfs"), boot_filesystem="ext4", system_bytes_min=3 * GIB
+        ),
         # Partitions for GRUB are left unformatted from autoyast2 3.1.40 on (2014-06); a profile's disklabel counts from
         # 2.22 on. btrfs would be asked for with its subvolumes, reiserfs left the enterprise kernel.
         "42.1": dict(filesystems=("ext4", "xfs", "ext3", "ext2"), has_biosboot=True),
@@ -114,6 +115,8 @@ _PARTITIONS = timeline(
         boot_filesystem="ext3",
         has_lvm=True,
         has_biosboot=False,
+        # These sizes and SLES' are osinfo-db's.
+        system_bytes_min=500 * MIB,
     ),
 )
 
@@ -180,9 +183,14 @@ _SLES_SYSTEM, _SLES_HARDWARE = (
 _SLES_PARTITIONS = timeline(
     tuple(_SLES),
     {
-        "12.0": {**_PARTITIONS["13.2"], "filesystems": ("ext4", "xfs", "ext3", "ext2"), "has_biosboot": True},
+        "12.0": {
+            **_PARTITIONS["13.2"],
+            "filesystems": ("ext4", "xfs", "ext3", "ext2"),
+            "has_biosboot": True,
+            "system_bytes_min": GIB,
+        },
     },
-    start=_PARTITIONS["11.1"],
+    start={**_PARTITIONS["11.1"], "system_bytes_min": GIB},
 )
 _SLES_FACTS = timeline(
     tuple(_SLES),
@@ -257,7 +265,7 @@ _AGAMA_FACTS = {
 _AGAMA_HARDWARE = {
     **_HARDWARE["15.6"],
     # Agama's own least is 2 GiB, for a system without the browser that its live medium starts.
-    "memory_bytes": 4096 * _MIB,
+    "memory_bytes": 4096 * MIB,
     "disk_buses": ("virtio", "sata", "scsi"),
     "nic_models": ("virtio", "e1000e"),
 }

@@ -12,8 +12,7 @@ from oz.guests.subiquity import UbuntuEither
 from oz.guests.subiquityfacts import EitherFacts
 from oz.guests.timeline import timeline
 from oz.guests.ubuntu import Ubuntu
-
-_MIB = 1024**2
+from oz.units import MIB
 
 # Codenames, point releases, and last days for everybody: https://wiki.ubuntu.com/Releases.
 _UBUNTU = {
@@ -83,7 +82,7 @@ HARDWARE = timeline(
         # this table waits for the first long-term release that has it.
         "12.04": dict(efi_architectures=("x86_64", "aarch64")),
         # virtio-scsi is in Linux 3.4 (its virtio_scsi.c); osinfo-db says 1 GiB from here on.
-        "12.10": dict(memory_bytes=1024 * _MIB, disk_buses=("virtio", "ide", "sata", "scsi")),
+        "12.10": dict(memory_bytes=1024 * MIB, disk_buses=("virtio", "ide", "sata", "scsi")),
         # osinfo-db claims q35 and e1000e from here on.
         "18.04": dict(
             machine_type="q35",
@@ -235,7 +234,7 @@ FACTS = timeline(
         # It takes the one that the medium has: server CDs have another one than
         # alternate CDs (base-installer, library.sh).
         "kernel_prefix": None,
-        "disk_bytes_min": 2048 * _MIB,
+        "disk_bytes_min": 2048 * MIB,
         # It took the old Oz up to 3000 s.
         "limit_s": 3000.0,
         "components": "main restricted universe multiverse",
