@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from oz.config import Config
+from oz.config import IMAGE_FORMATS, Config
 from oz.errors import HostError, UsageError
 from oz.guests.base import Guest
 from oz.host import disk, journal, kvm, locks
@@ -104,7 +104,7 @@ def settle(config: Config, tdl: Tdl, options: Options, *, probe: bool = True) ->
             rate_bytes=config.rng_rate_bytes,
             rate_period_ms=config.rng_rate_period,
         ),
-        image_format=config.image_type,
+        image_format=_image_format(config, options),
         disk_bus=options.disk_bus,
         nic_model=options.nic_model,
         mac=options.mac,
@@ -116,6 +116,12 @@ def settle(config: Config, tdl: Tdl, options: Options, *, probe: bool = True) ->
         install_limit_s=options.install_limit_s or config.install_s,
         limit_factor=1.0 if domain_type == "kvm" else EMULATION_FACTOR,
     )
+
+
+def _image_format(config: Config, options: Options) -> str:
+    """By the name that the image is to have, where that ends in one; else by oz.cfg."""
+    suffix = options.disk_path.suffix[1:].lower() if options.disk_path else ""
+    return suffix if suffix in IMAGE_FORMATS else config.image_type
 
 
 def _network(config: Config) -> Network:

@@ -143,7 +143,8 @@ _BRIDGE = _matching(r"[^\s/]{1,15}", "the name of a bridge, such as br0")
 _NETWORK = _matching(r"[^\s/]{1,64}", "the name of a libvirt network, such as default")
 _URI = _matching(r"auto|[a-z][a-z0-9+.-]*://\S*", "auto, or a libvirt URI such as qemu:///session")
 # The formats that qemu-img can both create and convert to.
-_FORMAT = _one_of("raw", "qcow2", "qed", "vdi", "vhdx", "vmdk", "vpc")
+IMAGE_FORMATS = ("raw", "qcow2", "qed", "vdi", "vhdx", "vmdk", "vpc")
+_FORMAT = _one_of(*IMAGE_FORMATS)
 
 SETTINGS = (
     Setting(section="paths", key="output_dir", field="output_dir", kind=_PATH,
@@ -285,6 +286,8 @@ def _read_value(setting: Setting, value: str, path: Path | None, home: Path) -> 
     try:
         if not value.isprintable():
             raise ValueError("has a control character or a second line")
+        if re.search(r"\s[#;]", value):
+            raise ValueError("has a comment behind it, which needs a line of its own")
         if setting.kind is _PATH and (value == "~" or value.startswith("~/")):
             value = f"{home}{value[1:]}"
         return setting.kind.read(value)

@@ -6,7 +6,7 @@ import pytest
 from plans import sample_tdl
 
 from oz import config as oz_config
-from oz.build import Options, image_name, open_build
+from oz.build import Options, image_name, open_build, settle
 from oz.errors import HostError
 from oz.guests import guest_for
 from oz.install import names_of
@@ -30,6 +30,13 @@ def opened(config, image: Path):
 )
 def test_an_image_is_called_by_its_name_without_its_format(file, name):
     assert image_name(Path("/x") / file) == name
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("a.qcow2", "qcow2"), ("a.VMDK", "vmdk"), ("a.dsk", "raw"), ("a", "raw")])
+def test_an_image_has_the_format_that_its_name_says(config, name, wanted):
+    tdl = sample_tdl("13")
+    options = Options(disk_path=Path("/x") / name)
+    assert settle(config, tdl, options, probe=False).image_format == wanted
 
 
 def test_whoever_makes_an_image_and_whoever_works_on_it_exclude_each_other(config, tmp_path):

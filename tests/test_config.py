@@ -180,6 +180,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ("libvirt.bridge_name", "a-very-long-bridge", "is wrong", "expected the name of a bridge"),
         ("libvirt.network_name", "a b", "'a b' is wrong", "expected the name of a libvirt network"),
         ("libvirt.cpus", "0", "'0' is out of range", "expected a number from 1 to 255"),
+        (
+            "paths.output_dir",
+            "/srv/images # ours",
+            "has a comment behind it, which needs a line of its own",
+            "expected",
+        ),
         ("libvirt.cpus", "two", "'two' is not a whole number", "expected a number from 1 to 255"),
         ("libvirt.cpus", "9" * 5000, "is not a whole number", "expected a number"),
         ("libvirt.memory", "2 GiB", "'2 GiB' is not a whole number", "expected a number of MiB from 32 to 16777216"),
