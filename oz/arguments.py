@@ -54,12 +54,12 @@ def install_parser() -> Parser:
     parser.add_argument(
         "tdl",
         nargs="*",
-        type=Path,
+        type=_path,
         metavar="TDL",
         help="the template; several with --check, media with --identify, names of systems with --list-guests",
     )
     what = parser.add_argument_group("what is made")
-    what.add_argument("-a", "--auto", type=Path, metavar="FILE", help="use this answer file template instead of ours")
+    what.add_argument("-a", "--auto", type=_path, metavar="FILE", help="use this answer file template instead of ours")
     what.add_argument(
         "-b",
         "--disk-bus",
@@ -73,7 +73,7 @@ def install_parser() -> Parser:
     what.add_argument("-m", "--mac-address", metavar="MAC", type=_mac, help="MAC address, as 52:54:00:12:34:56")
     what.add_argument("--firmware", choices=("bios", "efi"), help="firmware of the machine")
     what.add_argument("-s", "--disk", type=_absolute, metavar="PATH", help="the image's path, absolute")
-    what.add_argument("-x", "--xmlfile", type=Path, metavar="FILE", help="the libvirt XML's path")
+    what.add_argument("-x", "--xmlfile", type=_path, metavar="FILE", help="the libvirt XML's path")
     what.add_argument("-p", "--cleanup", action="store_true", help="replace an earlier build of the same name")
     then = parser.add_argument_group("what is done after the installation")
     then.add_argument("-u", "--customize", action="store_true", help="customize the installed system")
@@ -83,7 +83,7 @@ def install_parser() -> Parser:
     how.add_argument("-t", "--timeout", type=_seconds, metavar="SECONDS", help="limit of the installation, literally")
     how.add_argument("-f", "--force-download", action="store_true", help="use no cached medium, no cached installation")
     how.add_argument("--force-media", action="store_true", help="use a medium that is not what the template names")
-    how.add_argument("--report", type=Path, metavar="FILE", help="write the report there too, one page of HTML")
+    how.add_argument("--report", type=_path, metavar="FILE", help="write the report there too, one page of HTML")
     how.add_argument("--keep-failed", action="store_true", help="keep disk and logs of a failed build as NAME.failed")
     less = parser.add_argument_group("less than an installation").add_mutually_exclusive_group()
     less.add_argument("--check", action="store_true", help="parse and validate templates, nothing else")
@@ -93,7 +93,7 @@ def install_parser() -> Parser:
     )
     less.add_argument("--list-guests", action="store_true", help="list every release that can be installed")
     less.add_argument("--identify", action="store_true", help="say which system each medium (ISO...) holds")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="with --dry-run: write the plan's files there")
+    parser.add_argument("--output", type=_path, metavar="DIR", help="with --dry-run: write the plan's files there")
     parser.add_argument(
         "--completion", action=_Completion, choices=("bash",), help="print the completion of all programs for a shell"
     )
@@ -147,6 +147,8 @@ def check_manifest_options(args: argparse.Namespace) -> None:
 _OF_A_BUILD = {
     "auto": "-a", "disk": "-s", "xmlfile": "-x", "cleanup": "-p", "customize": "-u", "manifest": "-g", "seal": "--seal",
     "timeout": "-t", "force_download": "-f", "keep_failed": "--keep-failed", "report": "--report",
+    "disk_bus": "-b", "network_device": "-n", "mac_address": "-m", "firmware": "--firmware",
+    "force_media": "--force-media",
 }  # fmt: skip
 
 
@@ -186,6 +188,8 @@ def check_targets(args: argparse.Namespace) -> None:
 
 def _check_target(path: Path, option: str) -> None:
     _check_name(path, option)
+    if path.suffix == ".oz":
+        raise UsageError(f"{option} {path} has the name of a directory of Oz's", hint="name it otherwise than NAME.oz")
     if _is_directory(path):
         raise UsageError(f"{option} {path} is a directory", hint="name a file")
     if path.absolute().parent.suffix == ".oz":
@@ -213,7 +217,7 @@ def _check_name(path: Path, option: str) -> None:
 def _parser(name: str, description: str) -> Parser:
     # Abbreviated options would break scripts on the day another option begins alike.
     parser = Parser(prog=name, description=description, epilog=STATUSES, allow_abbrev=False)
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="oz.cfg to use")
+    parser.add_argument("-c", "--config", type=_path, metavar="FILE", help="oz.cfg to use")
     parser.add_argument(
         "-d",
         "--debug",
@@ -229,11 +233,11 @@ def _parser(name: str, description: str) -> Parser:
 
 
 def _add_image_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tdl", type=Path, metavar="TDL", help="the template")
+    parser.add_argument("tdl", type=_path, metavar="TDL", help="the template")
     parser.add_argument(
-        "image", type=Path, metavar="IMAGE-OR-XML", help="the libvirt XML of the image, or the disk itself"
+        "image", type=_path, metavar="IMAGE-OR-XML", help="the libvirt XML of the image, or the disk itself"
     )
-    parser.add_argument("--ssh-key", type=Path, metavar="FILE", help="private key that opens an image made elsewhere")
+    parser.add_argument("--ssh-key", type=_path, metavar="FILE", help="private key that opens an image made elsewhere")
     parser.add_argument("-m", "--mac-address", metavar="MAC", type=_mac, help="MAC address while it runs")
     parser.add_argument("--firmware", choices=("bios", "efi"), help="firmware, for a bare disk image")
 
@@ -253,7 +257,7 @@ def _add_manifest_options(group: Any, *, needs_g: bool) -> None:
         "--icicle",
         "--manifest",
         dest="manifest_file",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="write the manifest there instead of to stdout",
     )
@@ -288,6 +292,12 @@ def _seconds(text: str) -> float:
     if not 0 < value < 1e7:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, such as 3600")
     return value
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'' names no file")
+    return Path(text)
 
 
 def _absolute(text: str) -> Path:

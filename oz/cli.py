@@ -83,6 +83,10 @@ def _install(args: argparse.Namespace) -> None:
         [("the image", names.disk), ("the XML", names.xml), ("-i", args.manifest_file), ("--report", args.report)],
         [("the template", args.tdl[0]), ("the medium", _local_medium(tdl))],
     )
+    if args.customize:
+        from oz.customize import check_contents
+
+        check_contents(guest.plan_customize(tdl))
     with (
         open_build(tdl, guest, config, settings, options, image=names.disk) as build,
         keeping_failures(build, names.directory, _typed()),

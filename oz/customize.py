@@ -4,10 +4,12 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from oz.build import Build
 from oz.errors import GuestError, HostError
 from oz.host import access, disk, fetch
+from oz.host.fetch.urls import local_path
 from oz.manifest import take_manifest
 from oz.model import Action, Content, Manifest, PutFile
 from oz.progress import step
@@ -96,6 +98,14 @@ def _publish_nvram(made: Path, target: Path, build: Build) -> None:
     except OSError as error:
         raise HostError(f"{beside}: cannot be written: {error.strerror or error}") from error
     build.journal.publish([(beside, target)])
+
+
+def check_contents(actions: Sequence[Action]) -> None:
+    """That the files of this host which they name are there. Raises MediumError: in time, before an installation."""
+    for action in actions:
+        url = (action.content if isinstance(action, PutFile) else action.script).url
+        if url is not None and urlsplit(url).scheme == "file":
+            local_path(url)
 
 
 def fetch_contents(actions: Sequence[Action]) -> tuple[Action, ...]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from oz.config import Config
 from oz.domain import domain_xml
-from oz.errors import HostError, MediumError
+from oz.errors import HostError, MediumError, UsageError
 from oz.guests.base import Guest
 from oz.host import access
 from oz.model import (
@@ -119,6 +119,10 @@ def write_plan(
         machine = dry_machine(tdl, plan, boot, config, settings)
         files[f"domain-{number}.xml"] = domain_xml(machine).encode()
     try:
+        if directory.is_dir() and any(directory.iterdir()) and not (directory / "plan.json").is_file():
+            raise UsageError(
+                f"{directory} has other files than a plan's", hint="name a directory that is new, or empty"
+            )
         for name, data in files.items():
             path = directory / name
             if ".." in path.relative_to(directory).parts:

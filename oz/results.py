@@ -78,7 +78,8 @@ def guests_text(rows: Sequence["ReleaseRow"], proved: Sequence["Proof"], refused
     for row in rows:
         lists = (", ".join(words) for words in (row.arches, row.install_types, row.phases))
         proof = best(_of_release(row, proved)) or "-"
-        table.append((row.distro, _versions(row), *lists, proof, row.end_of_life, ", ".join(row.aliases)))
+        ends = "-" if row.end_of_life.startswith("9999") else row.end_of_life
+        table.append((row.distro, _versions(row), *lists, proof, ends, ", ".join(row.aliases)))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) for cells in table)
     reasons = (f"{name} cannot be installed unattended: {reason}" for name, reason in refused.items())
