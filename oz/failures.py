@@ -104,7 +104,7 @@ class Listener:
         self.warnings: dict[str, str] = {}
         """Cause to the line that told it."""
         self.is_over = False
-        """Nothing that is heard is a failure any more."""
+        """Nothing that is heard is a failure any more, but what keeps the machine from powering itself off."""
 
     def hear(self, port: str, line: str) -> tuple[str, str] | None:
         """What has failed, with the line that says so, and what to do about it; None as long as nothing has."""
@@ -117,7 +117,7 @@ class Listener:
             if match is None:
                 continue
             if saying.severity == "fatal":
-                return None if self.is_over else self._fail(saying, line)
+                return None if self.is_over and saying.kind != "panic" else self._fail(saying, line)
             if saying.severity == "step":
                 self._tell(self._stage.after(saying, match.groupdict()))
             elif len(self.warnings) < _WARNINGS_MAX:

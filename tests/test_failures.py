@@ -168,9 +168,10 @@ def test_what_installers_say_when_all_is_well_ends_none() -> None:
 
 def test_once_it_is_over_nothing_is_a_failure() -> None:
     heard = Listener("anaconda", "ks.cfg", "")
-    assert heard.hear("console", "Kernel panic - not syncing: x")
+    assert heard.hear("console", "Unknown command: x")
     heard.is_over = True
-    assert heard.hear("console", "Kernel panic - not syncing: x") is None
+    assert heard.hear("console", "Unknown command: x") is None
+    assert heard.hear("console", "Kernel panic - not syncing: x")
 
 
 @pytest.mark.parametrize(
