@@ -6,7 +6,7 @@ from pathlib import Path
 
 from guest.standin.system import GRUB_MODULES, make_grub
 
-_FROM_CD = """search --no-floppy --label "{label}" --set root
+_FROM_CD = """search --no-floppy --file --set root /standin/vmlinuz
 linux /standin/vmlinuz standin.floppy quiet norandmaps console=tty0
 initrd /standin/initrd
 boot
@@ -30,8 +30,8 @@ boot
 """
 
 
-def boot_floppy(loaders: Path, *, label: str = "", tree: str = "", initrd: str = "initrd.img") -> bytes:
-    """An image of 1.44 MB: the rest is on the CD with that label, or at the URL of a tree.
+def boot_floppy(loaders: Path, *, tree: str = "", initrd: str = "initrd.img") -> bytes:
+    """An image of 1.44 MB: the rest is on the CD, or at the URL of a tree.
 
     Linux is too large for a floppy, so what SYSLINUX loads as vmlinuz is GRUB; it passes no arguments on, and the
     installer reads those of the floppy's menu itself (standin.floppy).
@@ -40,7 +40,7 @@ def boot_floppy(loaders: Path, *, label: str = "", tree: str = "", initrd: str =
         config, modules, files = _FROM_TREE, "linux16", {"ipxe.krn": (loaders / "boot/ipxe.lkrn").read_bytes()}
         files["fetch.ipx"] = _FETCH.format(tree=tree).encode()
     else:
-        config, modules, files = _FROM_CD.format(label=label), "pata ahci", {}
+        config, modules, files = _FROM_CD, "pata ahci", {}
     core = make_grub(loaders, "i386-pc", config, f"{GRUB_MODULES} biosdisk {modules}")
     files["vmlinuz"] = (loaders / "usr/lib/grub/i386-pc/lnxboot.img").read_bytes() + core
     files[initrd] = b"the real one is elsewhere\n"

@@ -147,7 +147,7 @@ class Media:
         if any(image.emulation == "floppy" for image in medium.boot_images):
             (tree / "images").mkdir(exist_ok=True)
             initrd = "cdrom.rdz" if "/Mandrake/base/hdlists" in medium.paths else "initrd.img"
-            floppy = boot_floppy(self.loaders, label=medium.volume_id, initrd=initrd)
+            floppy = boot_floppy(self.loaders, initrd=initrd)
             (tree / "images/boot.img").write_bytes(floppy)
             return ["-quiet", "-r", "-J", "-b", "images/boot.img", "-c", "boot.cat"]
         if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
