@@ -33,7 +33,17 @@ value_of() {
         }' "$answer"
 }
 
+# The answer file is Perl, which DrakX runs; of ours, that it follows the log and what it puts before each line.
+follow_log() {
+    log=$(sed -n "s|.*open LOG, '\\([^']*\\)'.*|\\1|p" "$answer")
+    [ -n "$log" ] || return 0
+    : >>"$log"
+    mark=$(sed -n 's|.*print PORT "\(.*\)$_".*|\1|p' "$answer")
+    tail -n +1 -f "$log" | while IFS= read -r line; do echo "$mark$line" >/dev/ttyS1; done &
+}
+
 install() {
+    follow_log
     grep -q "'clearall' => 1" "$answer" || ask "The DrakX Partitioning wizard found the following solutions:"
     grep -q "'interactiveSteps' => \[\]" "$answer" || ask "Summary: is this right?"
     grep -q "'default_packages' => \[.*'openssh-server'" "$answer" || ask "Which packages shall be installed?"
