@@ -17,6 +17,7 @@ _CHUNK = 128 * 1024
 _QUIET_S = 2.0
 """After the end of a command: for output on the way. A daemon that it left may hold the stream open for ever."""
 _DRAIN_S = 30.0
+_WORDS_MAX = 300
 
 
 class OverdueError(Exception):
@@ -119,7 +120,8 @@ def words_of(error: BaseException) -> str:
         return "it closed the connection"
     if isinstance(error, TimeoutError):
         return "it does not answer"
-    return clean(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    # paramiko repeats what the server says, however long.
+    return clean((getattr(error, "strerror", None) or str(error) or type(error).__name__)[:_WORDS_MAX])
 
 
 def said(result: Ran) -> str:
