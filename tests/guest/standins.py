@@ -146,7 +146,7 @@ class Ground:
 
     @contextmanager
     def _listening(self, start_s: float) -> Iterator[list[tuple[float, str]]]:
-        """What guests say on their consoles of failing, as it appears in the logs that Oz writes meanwhile."""
+        """What guests say of failing, as it appears in the logs of consoles and installers that Oz writes meanwhile."""
         found: list[tuple[float, str]] = []
         is_over = threading.Event()
 
@@ -155,7 +155,7 @@ class Ground:
             while not is_over.wait(0.02):
                 # What is looked at may go meanwhile.
                 with suppress(FileNotFoundError):
-                    for log in self.place.images.glob(".*/**/console.log"):
+                    for log in self.place.images.glob(".*/**/*.log"):
                         lines = log.read_text(errors="replace").splitlines(keepends=True)
                         for line in lines[read.get(log, 0) :]:
                             if line.endswith("\n"):

@@ -58,13 +58,19 @@ pacstrap)
     for name in base linux grub openssh; do
         case " $* " in *" $name "*) ;; *) fail "the new system would have no $name" ;; esac
     done
+    . /standin/facts
+    case $FAIL in
+    "say "*)
+        printf 'standin: failing: say\n%s\n' "${FAIL#say }"
+        while :; do sleep 1000; done
+        ;;
+    esac
     medium=/run/archiso/bootmnt/standin
     cd "$target" && cpio -idm <$medium/system.cpio 2>/dev/null
     mkdir -p etc/default etc/systemd/network usr/lib/grub
     cp $medium/boot.img $medium/core.img usr/lib/grub
     echo 'GRUB_CMDLINE_LINUX=""' >etc/default/grub
     for name in grub-install grub-mkconfig; do cp /standin/arch-programs.sh usr/bin/$name; done
-    . /standin/facts
     printf 'MAKES_HOST_KEYS=%s\nLEGACY_SSH=%s\n' "$MAKES_HOST_KEYS" "$LEGACY_SSH" >etc/standin.conf
     ;;
 genfstab) echo "# by genfstab $*" ;;
