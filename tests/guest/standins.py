@@ -25,7 +25,7 @@ NEEDS = pytest.mark.skipif(bool(missing_tools()), reason=f"without {missing_tool
 LIMIT_S = 1200
 """Of an installation that takes 10 to 20 s on an idle host."""
 _PATIENCE_S = 2400
-_EVENT = "standin: failing"
+_EVENT = "failing: "
 CUSTOMIZE = """<files><file name="/etc/motd">built by a test</file></files>
 <commands><command name="look">grep -q 'built by a test' /etc/motd; echo looked >/root/looked</command></commands>"""
 
