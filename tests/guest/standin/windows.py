@@ -24,9 +24,11 @@ _BIOS_MENU = f"""if search --no-floppy --label standin --set disk; then
 fi
 {_SETUP}boot
 """
-# GRUB unsets fallback, as timeout, at the first key (run_menu of grub-core/normal/menu.c).
+# GRUB unsets fallback, as timeout, at the first key (run_menu of grub-core/normal/menu.c); an entry sees what is exported
+# alone.
 _EFI_MENU = f"""set timeout=5
 set fallback=0
+export fallback
 menuentry 'Press any key to boot from CD or DVD' {{
   if [ -n "$fallback" ]; then
     exit
