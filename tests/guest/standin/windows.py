@@ -24,8 +24,8 @@ _BIOS_MENU = f"""if search --no-floppy --label standin --set disk; then
 fi
 {_SETUP}boot
 """
-# GRUB unsets fallback, as timeout, at the first key (run_menu of grub-core/normal/menu.c); an entry sees what is exported
-# alone.
+# GRUB unsets fallback, as timeout, at the first key (run_menu of grub-core/normal/menu.c). An entry sees what is
+# exported.
 _EFI_MENU = f"""set timeout=5
 set fallback=0
 export fallback
