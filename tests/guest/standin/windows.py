@@ -53,7 +53,7 @@ def add_setup(loaders: Path, tree: Path, editions: Iterable[Edition], *, has_efi
     if has_efi:
         (tree / "standin/efi.cfg").write_text(_EFI_MENU)
         early = "search --file --set root /standin/efi.cfg\nconfigfile ($root)/standin/efi.cfg\n"
-        core = make_grub(loaders, "x86_64-efi", early, GRUB_MODULES)
+        core = make_grub(loaders, "x86_64-efi", early, f"{GRUB_MODULES} minicmd")
         (tree / "efisys.bin").write_bytes(fat_image({"EFI/BOOT/BOOTX64.EFI": core}, 4096))
         options += ["-eltorito-alt-boot", "-e", "efisys.bin", "-no-emul-boot"]
     return options
