@@ -144,11 +144,9 @@ def test_a_template_is_carried_out(shell: PowerShell, tmp_path: Path) -> None:
     assert Path(where, "log").read_text() == "read\n" * 2 and not Path(where, "never").exists()
 
 
-def test_a_guest_that_answers_no_more_is_told(
-    server: Server, shell: PowerShell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guest_that_answers_no_more_is_told(server: Server, shell: PowerShell) -> None:
     """It takes what is sent, as a frozen one's TCP does for a while."""
-    monkeypatch.setattr("oz.host.ssh.connection.CHANNEL_TIMEOUT_S", 1)
+    shell.channel_timeout_s = 1
     processes = [server.pid]
     for process in processes:
         found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True)

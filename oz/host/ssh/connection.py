@@ -25,6 +25,8 @@ LOST = (paramiko.SSHException, EOFError, OSError)
 class SshShell(ABC):
     """protocols.Shell over one connection. Close it, or use it in a `with`."""
 
+    channel_timeout_s: float = CHANNEL_TIMEOUT_S
+
     def __init__(self, transport: paramiko.Transport, place: str, host_key: str) -> None:
         self.transport = transport
         self._place = place
@@ -89,12 +91,12 @@ class SshShell(ABC):
 
     @contextmanager
     def session(self, request: Callable[[paramiko.Channel], None]) -> Iterator[paramiko.Channel]:
-        """A channel whose request has been answered; that, as every read and write of it, within CHANNEL_TIMEOUT_S."""
-        channel = self.transport.open_session(timeout=CHANNEL_TIMEOUT_S)
+        """A channel whose request has been answered; that, as every read and write of it, within `channel_timeout_s`."""
+        channel = self.transport.open_session(timeout=self.channel_timeout_s)
         try:
-            channel.settimeout(CHANNEL_TIMEOUT_S)
+            channel.settimeout(self.channel_timeout_s)
             # paramiko waits for the answer for ever.
-            limit = threading.Timer(CHANNEL_TIMEOUT_S, channel.close)
+            limit = threading.Timer(self.channel_timeout_s, channel.close)
             limit.start()
             try:
                 request(channel)

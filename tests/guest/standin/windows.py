@@ -25,13 +25,15 @@ fi
 {_SETUP}boot
 """
 # GRUB unsets fallback, as timeout, at the first key (run_menu of grub-core/normal/menu.c). An entry sees what is
-# exported.
+# exported. It goes on by itself: after GRUB's exit, which is a success, firmware shows its own menu.
 _EFI_MENU = f"""set timeout=5
 set fallback=0
 export fallback
 menuentry 'Press any key to boot from CD or DVD' {{
   if [ -n "$fallback" ]; then
-    exit
+    search --no-floppy --file --set root /EFI/BOOT/BOOTX64.EFI
+    chainloader /EFI/BOOT/BOOTX64.EFI
+    boot
   fi
   {_SETUP}
 }}
@@ -53,7 +55,7 @@ def add_setup(loaders: Path, tree: Path, editions: Iterable[Edition], *, has_efi
     if has_efi:
         (tree / "standin/efi.cfg").write_text(_EFI_MENU)
         early = "search --file --set root /standin/efi.cfg\nconfigfile ($root)/standin/efi.cfg\n"
-        core = make_grub(loaders, "x86_64-efi", early, f"{GRUB_MODULES} minicmd")
+        core = make_grub(loaders, "x86_64-efi", early, f"{GRUB_MODULES} chain")
         (tree / "efisys.bin").write_bytes(fat_image({"EFI/BOOT/BOOTX64.EFI": core}, 4096))
         options += ["-eltorito-alt-boot", "-e", "efisys.bin", "-no-emul-boot"]
     return options
