@@ -91,7 +91,7 @@ class SshShell(ABC):
 
     @contextmanager
     def session(self, request: Callable[[paramiko.Channel], None]) -> Iterator[paramiko.Channel]:
-        """A channel whose request has been answered; that, as every read and write of it, within `channel_timeout_s`."""
+        """A channel whose request has been answered: that, as each read and write of it, within `channel_timeout_s`."""
         channel = self.transport.open_session(timeout=self.channel_timeout_s)
         try:
             channel.settimeout(self.channel_timeout_s)
