@@ -123,8 +123,9 @@ def _check_blocks(text: str, name: str) -> None:
     for parent in (node.template for node in tree.find_all(jinja2.nodes.Extends)):
         if isinstance(parent, jinja2.nodes.Const):
             known = _user.get_template(parent.value).blocks
-            for block in tree.find_all(jinja2.nodes.Block):
-                if block.name not in known:
+            # One within another is shown wherever that is.
+            for block in tree.body:
+                if isinstance(block, jinja2.nodes.Block) and block.name not in known:
                     raise UsageError(
                         f"{name}:{block.lineno}: {parent.value} has no block {block.name!r}",
                         hint=f"its blocks are {', '.join(known)}" if known else "it has none: include it",

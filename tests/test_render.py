@@ -91,6 +91,9 @@ def test_perl_and_json_read_back_what_was_quoted_for_them(values: list[str]) -> 
 
 
 def test_what_an_answer_file_builds_on_is_there() -> None:
+    own = '{% extends "preseed/preseed.cfg" %}{% block clock %}{% block mine %}x{% endblock %}{% endblock %}'
+    with pytest.raises(UsageError, match="is undefined"):
+        render.render_text(own, "ks")
     with pytest.raises(UsageError, match=r"a:2: preseed/preseed.cfg has no block 'package'\n  hint: its .*packages"):
         render.render_text('{% extends "preseed/preseed.cfg" %}\n{% block package %}{% endblock %}', "a")
     with pytest.raises(UsageError, match=r"ks: it builds on 'kickstart/ks', which Oz has not\n.*kickstart/ks.cfg"):
