@@ -1,14 +1,19 @@
 """Names, locks and work directories, with real files."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from plans import sample_tdl
+from programs import ROOT
 
 from oz import config as oz_config
 from oz.build import Options, image_name, open_build, settle
 from oz.errors import HostError
 from oz.guests import guest_for
+from oz.host import locks
 from oz.install import names_of
 from oz.model import Settings
 
@@ -63,3 +68,29 @@ def test_a_work_directory_that_somebody_else_made_is_refused(config, tmp_path):
     with pytest.raises(HostError, match=r"\.a\.oz-partial"), opened(config, tmp_path / "images/a.dsk"):
         pass
     assert (tmp_path / "images/.a.oz-partial").exists()
+
+
+HELD = """
+import os, signal, sys, time
+from pathlib import Path
+from oz.host import locks
+with locks.hold(Path(sys.argv[1]), what="it"):
+    if os.fork() == 0:
+        os.close(1)
+        time.sleep(1)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_lock_that_a_dead_holder_s_child_has_yet_is_had_once_that_runs(tmp_path):
+    """As between fork and exec, where a killed program was about to start another."""
+    lock = tmp_path / "a.lock"
+    done = subprocess.run([sys.executable, "-c", HELD, lock], stdout=subprocess.PIPE, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    with (
+        locks.hold(lock, what="it", wait=False),
+        pytest.raises(HostError, match="in use by process"),
+        locks.hold(lock, what="it", wait=False),
+    ):
+        pass

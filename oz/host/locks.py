@@ -3,12 +3,17 @@
 import contextlib
 import fcntl
 import os
+import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from oz import progress
 from oz.errors import HostError
+
+_STARTING_S = 5.0
 
 
 @contextmanager
@@ -60,12 +65,31 @@ def _try_path(path: Path, *, what: str, wait: bool) -> int | None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Whether the open file is now locked by us."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    """Whether the open file is now locked by us. A holder that has died may have been starting a program, which has
+    the lock until it runs: that is waited for."""
+    deadline_s = time.monotonic() + _STARTING_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline_s or not _has_died(descriptor):
+                return False
+            threading.Event().wait(0.02)
+
+
+def _has_died(descriptor: int) -> bool:
+    """Whether the holder that the file names is no more; a journal names it in its first record."""
+    holder = re.match(rb'(\d{1,9})\n|\{[^}]*"pid": (\d{1,9})\b', os.pread(descriptor, 4096, 0))
+    if holder is None:
         return False
-    return True
+    try:
+        os.kill(int(holder[1] or holder[2]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def is_current(descriptor: int, path: Path) -> bool:
