@@ -152,7 +152,7 @@ class Ground:
 
         def listen() -> None:
             read: dict[Path, int] = {}
-            while not is_over.wait(0.02):
+            while not is_over.wait(0.1):
                 # What is looked at may go meanwhile.
                 with suppress(FileNotFoundError):
                     for log in self.place.images.glob(".*/**/*.log"):
