@@ -13,10 +13,10 @@ if (-not [Security.Principal.WindowsIdentity]::GetCurrent().IsSystem) {
   $system = New-ScheduledTaskPrincipal -UserId S-1-5-18 -RunLevel Highest
   Register-ScheduledTask -TaskName 'Oz features' -Action $action -Principal $system -Force | Out-Null
   Start-ScheduledTask -TaskName 'Oz features'
-  for ($isOver = $false; -not (Test-Path $end); Start-Sleep -Seconds 1) {
-    # It may have died, or never begun.
-    if ($isOver) { throw "the task ended with $((Get-ScheduledTaskInfo -TaskName 'Oz features').LastTaskResult)" }
-    $isOver = (Get-ScheduledTask -TaskName 'Oz features').State -eq 'Ready'
+  for ($idle = 0; -not (Test-Path $end); Start-Sleep -Seconds 1) {
+    # It has died, or never begun: to begin takes it a moment, and as long between its end and what it says of it.
+    $idle = if ((Get-ScheduledTask -TaskName 'Oz features').State -eq 'Ready') { $idle + 1 } else { 0 }
+    if ($idle -gt 60) { throw "the task ended with $((Get-ScheduledTaskInfo -TaskName 'Oz features').LastTaskResult)" }
   }
   Unregister-ScheduledTask -TaskName 'Oz features' -Confirm:$false
   if (Test-Path $log) { Get-Content -Path $log -Encoding UTF8 }
