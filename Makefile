@@ -6,8 +6,8 @@ HOST_PYTHON = $$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo pytho
 CD := build/media/debian-13.iso
 DEMO := build/demo
 KILLS ?= 1000
-# One more than processors: tests wait for guests as long as they compute.
-WORKERS := $(shell expr $$(nproc) + 1)
+# Two more than processors: tests wait for guests as long as they compute.
+WORKERS := $(shell expr $$(nproc) + 2)
 
 # Tests start hundreds of Pythons, each of which would compile all of Oz anew.
 unexport PYTHONDONTWRITEBYTECODE

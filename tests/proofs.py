@@ -84,6 +84,7 @@ class Keeper:
         self.root = config.rootpath
         self.path = self.root / "oz/guests/proofs.tsv"
         self.known = load(self.path)
+        self.recorded = {row.test for row in self.known}
         self.is_recording = bool(config.getoption("--record-proofs"))
         self.passed: dict[str, list[Proof]] = {}
         self.failed: set[str] = set()
@@ -93,7 +94,8 @@ class Keeper:
         report: pytest.TestReport = yield  # type: ignore[misc, assignment]
         if report.when == "call" and report.passed and not self.is_recording:
             said = proofs_of(report.nodeid, report.user_properties)
-            if words := disagreement(self.known, report.nodeid, said):
+            concerns_us = bool(said) or report.nodeid in self.recorded
+            if concerns_us and (words := disagreement(self.known, report.nodeid, said)):
                 report.outcome, report.longrepr = "failed", words
         return report  # type: ignore[return-value]
 
