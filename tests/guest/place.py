@@ -14,6 +14,8 @@ from programs import command, write_config
 PATIENCE_S = 120.0
 """For anything that takes seconds when this host is idle."""
 DISK_BYTES = 64 * 1024**2
+WORKERS = 3
+"""Places that tests of many rounds work in at once: half of each round is waiting."""
 
 
 class Place:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from guest import tinycd
-from guest.place import DISK_BYTES, PATIENCE_S, Place
+from guest.place import DISK_BYTES, PATIENCE_S, WORKERS, Place
 
 from oz.host import disk, journal
 from oz.model import Drive
@@ -35,7 +35,6 @@ MOMENTS = (
     ("Install: done", 0.15),
     ("Install: done", 0.5),
 )
-WORKERS = 2
 
 
 def end_at_random(

@@ -3,6 +3,7 @@
 `make torture` runs it, together with test_kill.py, and prints its figures; --kills says how often.
 """
 
+import collections
 import hashlib
 import os
 import random
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 from guest import tinycd
-from guest.place import DISK_BYTES, PATIENCE_S, Place
+from guest.place import DISK_BYTES, PATIENCE_S, WORKERS, Place
 from httpserver import HttpServer, Served
 
 pytestmark = [
@@ -115,33 +116,39 @@ def test_an_image_that_is_worked_on_or_read_survives_each_death_unchanged(
     """oz-customize and oz-generate-manifest, killed while the guest boots: here it never comes to ssh."""
     seed = int(os.environ.get("OZ_SEED", time.time_ns() % 10**6))
     print(f"OZ_SEED={seed}")
-    chance = random.Random(seed)
-    place = Place(short_dir / "read", capabilities_cache)
-    template = place.write_template("i", cds / "finish.iso")
-    customized = place.directory / "c.tdl"
-    text = template.read_text().replace("<disk>", "<commands><command name='c'>true</command></commands><disk>")
-    customized.write_text(text)
-    assert place.install(template).returncode == 0
-    image, xml = place.images / "i.dsk", place.images / "i.xml"
-    before = digest(image)
-    deaths = {signal.SIGKILL: 0, signal.SIGTERM: 0}
-    for number in range(max(4, rounds // 3)):
-        program = ("oz-customize", "oz-generate-manifest")[number % 2]
-        how = (signal.SIGKILL, signal.SIGTERM)[number // 2 % 2]
-        process = place.start(customized, xml, program=program)
-        try:
-            process.wait(chance.uniform(0.2, 2.5))
-        except subprocess.TimeoutExpired:
-            process.send_signal(how)
-        _, stderr = process.communicate(timeout=PATIENCE_S)
-        if process.returncode not in (-how, 128 + how):
-            # before it could be killed it found that the tiny system ends at once
-            assert process.returncode == 6, (program, stderr)
-        deaths[how] += 1
-        assert place.await_no_emulator(), (program, how)
-        assert place.install("--builds", "-f", program="oz-cleanup-cache").returncode == 0
-        assert not place.leftovers(), (program, how, place.leftovers())
-        assert digest(image) == before, (program, how)
+
+    def work(worker: int) -> collections.Counter[signal.Signals]:
+        chance = random.Random(seed + worker)
+        place = Place(short_dir / f"read{worker}", capabilities_cache)
+        template = place.write_template("i", cds / "finish.iso")
+        customized = place.directory / "c.tdl"
+        text = template.read_text().replace("<disk>", "<commands><command name='c'>true</command></commands><disk>")
+        customized.write_text(text)
+        assert place.install(template).returncode == 0
+        image, xml = place.images / "i.dsk", place.images / "i.xml"
+        before = digest(image)
+        deaths: collections.Counter[signal.Signals] = collections.Counter()
+        for number in range(worker, max(4, rounds // 3), WORKERS):
+            program = ("oz-customize", "oz-generate-manifest")[number // WORKERS % 2]
+            how = (signal.SIGKILL, signal.SIGTERM)[number // WORKERS // 2 % 2]
+            process = place.start(customized, xml, program=program)
+            try:
+                process.wait(chance.uniform(0.2, 2.5))
+            except subprocess.TimeoutExpired:
+                process.send_signal(how)
+            _, stderr = process.communicate(timeout=PATIENCE_S)
+            if process.returncode not in (-how, 128 + how):
+                # before it could be killed it found that the tiny system ends at once
+                assert process.returncode == 6, (program, stderr)
+            deaths[how] += 1
+            assert place.await_no_emulator(), (program, how)
+            assert place.install("--builds", "-f", program="oz-cleanup-cache").returncode == 0
+            assert not place.leftovers(), (program, how, place.leftovers())
+            assert digest(image) == before, (program, how)
+        return deaths
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        deaths = sum(pool.map(work, range(WORKERS)), collections.Counter())
     say.text = f"{deaths[signal.SIGKILL]} SIGKILLs and {deaths[signal.SIGTERM]} SIGTERMs while an image was in use"
 
 
