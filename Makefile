@@ -60,10 +60,10 @@ test: setup cd
 	    -n $(WORKERS) --dist loadfile --no-loadscope-reorder || status=$$?; \
 	wait $$uris || status=$$?; cat build/test-uris.log; exit $$status
 
-# One after the other: each has the machine to itself, so that the seconds it prints mean something. What goes through is
-# noted in oz/guests/proofs.tsv, from which --list-guests has it.
+# A guest has one processor, and so each its own, which the seconds it prints are about. What goes through is noted in
+# oz/guests/proofs.tsv, from which --list-guests has it.
 test-guests: setup standins
-	$(PYTHON) -m pytest tests/guest -k standin --record-proofs
+	$(PYTHON) -m pytest tests/guest -k standin --record-proofs -n $(shell nproc) --dist worksteal
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import figures
 import proofs
 import pytest
+from figures import figure
 from proofs import proof
 
 if TYPE_CHECKING:
     from oz.host.hypervisor import LibvirtHypervisor
 
-__all__ = ["proof"]
+__all__ = ["figure", "proof"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     proofs.configure(config)
+    figures.configure(config)
 
 
 # debconf opens, and locks, this host's own database even to check: two processes at once, and one fails without a word.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 @pytest.mark.timeout(36000)
 def test_killed_at_any_moment_the_next_command_recovers(
-    short_dir: Path, capabilities_cache: Path, cds: Path, kills: int, capsys: pytest.CaptureFixture[str]
+    short_dir: Path, capabilities_cache: Path, cds: Path, kills: int, figure: Callable[[str], None]
 ) -> None:
     seed = int(os.environ.get("OZ_SEED", time.time_ns() % 10**6))
     print(f"OZ_SEED={seed}")
@@ -126,13 +127,12 @@ def test_killed_at_any_moment_the_next_command_recovers(
         for done in [pool.submit(work, worker) for worker in range(WORKERS)]:
             done.result()
     assert hashlib.sha256(iso.read_bytes()).hexdigest() == digest
-    with capsys.disabled():
-        print(f"\n  {kills} SIGKILLs survived")
+    figure(f"{kills} SIGKILLs survived")
 
 
 @pytest.mark.timeout(36000)
 def test_a_signal_at_any_moment_leaves_nothing(
-    short_dir: Path, capabilities_cache: Path, cds: Path, kills: int, capsys: pytest.CaptureFixture[str]
+    short_dir: Path, capabilities_cache: Path, cds: Path, kills: int, figure: Callable[[str], None]
 ) -> None:
     """Exit status 130, 143 or 129, at once, and no recovery is needed."""
     seed = int(os.environ.get("OZ_SEED", time.time_ns() % 10**6))
@@ -163,8 +163,7 @@ def test_a_signal_at_any_moment_leaves_nothing(
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in [pool.submit(work, worker) for worker in range(WORKERS)]:
             done.result()
-    with capsys.disabled():
-        print(f"\n  {len(slowest)} signals obeyed, the slowest after {max(slowest):.1f} s")
+    figure(f"{len(slowest)} signals obeyed, the slowest after {max(slowest):.1f} s")
 
 
 def test_the_next_command_ends_a_guest_that_outlived_its_lifeline(

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -150,13 +150,12 @@ def failures(
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_when_the_installer_says_it(
-    name: str, failures: dict[str, Future[Failure]], capsys: pytest.CaptureFixture[str]
+    name: str, failures: dict[str, Future[Failure]], figure: Callable[[str], None]
 ) -> None:
     failure = failures[name].result()
     assert failure.status == 7, failure.stderr
     [words] = re.findall(r"^oz-install: fault: (.*)$", failure.stderr, re.MULTILINE)
-    with capsys.disabled():
-        print(f"\n{name}: {words}; the program ended {failure.delay_s:.1f} s after the installer's last word")
+    figure(f"{words}; the program ended {failure.delay_s:.1f} s after the installer's last word")
     assert FAULTS[name].cause in words
     assert f"\n  hint: {FAULTS[name].hint}" in failure.stderr
     assert failure.delay_s < SECONDS

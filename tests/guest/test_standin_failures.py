@@ -121,15 +121,6 @@ def ground(short_dir: Path, capabilities_cache: Path) -> Ground:
     return Ground(short_dir / "failing", capabilities_cache, timeouts_shutdown=str(SHUTDOWN_S // STRETCHED))
 
 
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest):
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {text}")
-
-    return say
-
-
 def check(run: Run, told: Told) -> None:
     assert run.status == told.status, run.stderr
     assert re.search(told.message, run.stderr), run.stderr
@@ -145,13 +136,13 @@ def check(run: Run, told: Told) -> None:
 
 
 @pytest.mark.parametrize("fail", INSTALLING)
-def test_an_installer_that_fails_is_noticed(fail: str, ground: Ground, tell) -> None:
+def test_an_installer_that_fails_is_noticed(fail: str, ground: Ground, figure) -> None:
     argument = f"<kernelparam>standin.fail={fail}</kernelparam>"
     with ground.template(DEBIAN, fail, os=argument) as template:
         is_limit = INSTALLING[fail].within_s > INACTIVITY_S
         limits = {"timeouts_inactivity": str(INACTIVITY_S)} if is_limit else {}
         run = ground.install(DEBIAN, template, **limits)
-    tell(f"noticed after {run.noticed_s:.1f} s, {run.seconds_of('Install'):.1f} s after the start")
+    figure(f"noticed after {run.noticed_s:.1f} s, {run.seconds_of('Install'):.1f} s after the start")
     check(run, INSTALLING[fail])
     assert "phase: install, from cdrom" in run.stderr
     assert not ground.place.leftovers(fail)
@@ -171,13 +162,13 @@ SAYING = {
 
 
 @pytest.mark.parametrize("installer", SAYING)
-def test_what_a_real_installer_has_said_ends_the_installation(installer: str, ground: Ground, tell) -> None:
+def test_what_a_real_installer_has_said_ends_the_installation(installer: str, ground: Ground, figure) -> None:
     """By the way that its log takes to the host: the first of its lines that mean failure, as somebody has shown it."""
     saying = next(each for each in load() if (each.installer, each.severity) == (installer, "fatal"))
     name = f"says-{installer}"
     with ground.template(SAYING[installer], name, fail=f"say {saying.sample}") as template:
         run = ground.install(SAYING[installer], template)
-    tell(f"noticed after {run.noticed_s:.1f} s: {saying.cause}")
+    figure(f"noticed after {run.noticed_s:.1f} s: {saying.cause}")
     assert (run.status, run.noticed_s < AT_ONCE_S) == (7, True), run.stderr
     assert saying.cause in run.stderr and f"hint: {saying.hint[:40]}" in run.stderr
     assert not ground.place.leftovers(name)
@@ -210,7 +201,7 @@ def spoilt(disk: Path, word: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fail", RUNNING)
-def test_a_system_that_fails_is_noticed(fail: str, ground: Ground, installed: Path, tell) -> None:
+def test_a_system_that_fails_is_noticed(fail: str, ground: Ground, installed: Path, figure) -> None:
     template = ground.directory / f"c-{fail}.tdl"
     text = (ground.directory / "sound.tdl").read_text()
     template.write_text(text.replace("</template>", f"{WAIT}</template>"))
@@ -220,6 +211,6 @@ def test_a_system_that_fails_is_noticed(fail: str, ground: Ground, installed: Pa
         before = digest(installed)
         run = ground.customize(template, installed.with_suffix(".xml"), **limits)
         assert told.status == 0 or digest(installed) == before
-    tell(f"noticed after {run.noticed_s:.1f} s; ssh took {run.seconds_of('Wait for ssh'):.1f} s")
+    figure(f"noticed after {run.noticed_s:.1f} s; ssh took {run.seconds_of('Wait for ssh'):.1f} s")
     check(run, told)
     assert not ground.place.leftovers("sound")

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def kill(
 
 
 def test_killed_at_any_moment_of_a_whole_system_the_rerun_succeeds(
-    short_dir: Path, capabilities_cache: Path, capsys: pytest.CaptureFixture[str]
+    short_dir: Path, capabilities_cache: Path, figure: Callable[[str], None]
 ) -> None:
     seed = int(os.environ.get("OZ_SEED", time.time_ns() % 10**6))
     print(f"OZ_SEED={seed}")
@@ -96,5 +97,4 @@ def test_killed_at_any_moment_of_a_whole_system_the_rerun_succeeds(
         assert listed.returncode == 0 and "openssh-server" in packages, stderr
         assert hashlib.sha256(medium.read_bytes()).hexdigest() == original
     assert not place.leftovers()
-    with capsys.disabled():
-        print(f"\n  {BUILDS} SIGKILLs of builds of a whole system survived, and {READS} while its image was in use")
+    figure(f"{BUILDS} SIGKILLs of builds of a whole system survived, and {READS} while its image was in use")

@@ -147,8 +147,7 @@ def test_a_stand_in_is_installed_by_its_own_route(
     standin: Standin,
     ground: Ground,
     proof: Prove,
-    record_property: Callable[[str, object], None],
-    capsys: pytest.CaptureFixture[str],
+    figure: Callable[[str], None],
 ) -> None:
     name = str(standin)
     is_whole = str(standin) in WHOLE
@@ -169,9 +168,6 @@ def test_a_stand_in_is_installed_by_its_own_route(
     (ground.place.images / f"{name}.dsk").unlink()
     seconds = {step: run.seconds_of(step) for step in ("Install", "Wait for ssh")}
     seconds["processor"] = processor_s
-    said = f"{standin}: " + ", ".join(f"{what} {time_s:.1f} s" for what, time_s in seconds.items())
-    record_property("seconds", said)
-    with capsys.disabled():
-        print(f"\n{said}")
+    figure(", ".join(f"{what} {time_s:.1f} s" for what, time_s in seconds.items()))
     kind = (standin.distro, standin.version, standin.arch, standin.install_type, standin.firmware)
     proof("stand-in", *kind)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -47,18 +47,6 @@ def rounds(request: pytest.FixtureRequest) -> int:
     return number
 
 
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> "Iterator[Figures]":
-    figures = Figures()
-    yield figures
-    with capsys.disabled():
-        print(f"\n  {figures.text}")
-
-
-class Figures:
-    text = ""
-
-
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -80,7 +68,7 @@ sys.exit(main_install(sys.argv[2:]))
 
 
 def test_killed_right_after_each_line_of_its_journal(
-    short_dir: Path, capabilities_cache: Path, cds: Path, say: Figures
+    short_dir: Path, capabilities_cache: Path, cds: Path, figure: Callable[[str], None]
 ) -> None:
     place = Place(short_dir / "lines", capabilities_cache)
     template = place.write_template("l", cds / "finish.iso")
@@ -106,12 +94,12 @@ def test_killed_right_after_each_line_of_its_journal(
         assert (place.images / "l.dsk").stat().st_size == DISK_BYTES, number
         assert not place.leftovers(), number
     assert killed >= 3
-    say.text = f"{killed} deaths survived, one right after each line of the journal"
+    figure(f"{killed} deaths survived, one right after each line of the journal")
 
 
 @pytest.mark.timeout(36000)
 def test_an_image_that_is_worked_on_or_read_survives_each_death_unchanged(
-    short_dir: Path, capabilities_cache: Path, cds: Path, rounds: int, say: Figures
+    short_dir: Path, capabilities_cache: Path, cds: Path, rounds: int, figure: Callable[[str], None]
 ) -> None:
     """oz-customize and oz-generate-manifest, killed while the guest boots: here it never comes to ssh."""
     seed = int(os.environ.get("OZ_SEED", time.time_ns() % 10**6))
@@ -149,7 +137,7 @@ def test_an_image_that_is_worked_on_or_read_survives_each_death_unchanged(
 
     with ThreadPoolExecutor(WORKERS) as pool:
         deaths = sum(pool.map(work, range(WORKERS)), collections.Counter())
-    say.text = f"{deaths[signal.SIGKILL]} SIGKILLs and {deaths[signal.SIGTERM]} SIGTERMs while an image was in use"
+    figure(f"{deaths[signal.SIGKILL]} SIGKILLs and {deaths[signal.SIGTERM]} SIGTERMs while an image was in use")
 
 
 def test_what_killed_builds_left_is_shown_and_removed(short_dir: Path, capabilities_cache: Path, cds: Path) -> None:
@@ -205,7 +193,7 @@ for number in range(int(sys.argv[1])):
 
 @pytest.mark.timeout(36000)
 def test_builds_in_sequence_grow_nothing(
-    short_dir: Path, capabilities_cache: Path, cds: Path, rounds: int, say: Figures
+    short_dir: Path, capabilities_cache: Path, cds: Path, rounds: int, figure: Callable[[str], None]
 ) -> None:
     """The part up to the edited medium, in one process: memory, descriptors and files stay as after the tenth."""
     place = Place(short_dir / "many", capabilities_cache)
@@ -226,11 +214,11 @@ def test_builds_in_sequence_grow_nothing(
     assert memory_then - memory < 16 * 1024**2, (memory, memory_then)
     assert not place.leftovers()
     assert sorted(path.name for path in place.images.iterdir()) == ["m.iso", "m.oz"]
-    say.text = f"{times} builds in one process: {(memory_then - memory) / 1024:.0f} KiB more memory, no descriptor more"
+    figure(f"{times} builds in one process: {(memory_then - memory) / 1024:.0f} KiB more memory, no descriptor more")
 
 
 def test_an_emulator_that_is_killed_ends_the_build_with_words(
-    short_dir: Path, capabilities_cache: Path, cds: Path, say: Figures
+    short_dir: Path, capabilities_cache: Path, cds: Path, figure: Callable[[str], None]
 ) -> None:
     place = Place(short_dir / "qemu", capabilities_cache)
     process = place.start("-t", "200", place.write_template("q", cds / "hang.iso"))
@@ -242,7 +230,7 @@ def test_an_emulator_that_is_killed_ends_the_build_with_words(
     assert process.returncode == 7, stderr
     assert "the guest was stopped from outside" in stderr or "crashed" in stderr, stderr
     assert not place.leftovers()
-    say.text = f"the death of QEMU was told after {time.monotonic() - start:.1f} s"
+    figure(f"the death of QEMU was told after {time.monotonic() - start:.1f} s")
 
 
 class FickleServer(HttpServer):
@@ -264,7 +252,9 @@ SERVERS: dict[str, tuple[type[HttpServer], dict[str, Any], int, str]] = {
 """What a media server does, the exit status, and what is said."""
 
 
-def test_media_servers_that_err(short_dir: Path, capabilities_cache: Path, cds: Path, say: Figures) -> None:
+def test_media_servers_that_err(
+    short_dir: Path, capabilities_cache: Path, cds: Path, figure: Callable[[str], None]
+) -> None:
     place = Place(short_dir / "servers", capabilities_cache)
     content = (cds / "finish.iso").read_bytes()
 
@@ -289,4 +279,4 @@ def test_media_servers_that_err(short_dir: Path, capabilities_cache: Path, cds: 
         assert words in run.stderr and (status == 0 or "\n  hint: " in run.stderr), (name, run.stderr)
         assert not place.leftovers(name), name
         assert (place.images / f"{name}.dsk").exists() == (status == 0)
-    say.text = f"{len(SERVERS)} kinds of media servers that err: 2 survived, {len(SERVERS) - 2} told"
+    figure(f"{len(SERVERS)} kinds of media servers that err: 2 survived, {len(SERVERS) - 2} told")
