@@ -123,6 +123,13 @@ def write_plan(
             raise UsageError(
                 f"{directory} has other files than a plan's", hint="name a directory that is new, or empty"
             )
+        # Those of an earlier plan would seem to be of this one.
+        others = {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()} - set(files)
+        if others:
+            raise UsageError(
+                f"{directory} has files that this plan does not have: {', '.join(sorted(others)[:3])}",
+                hint="name a directory that is new, or empty",
+            )
         for name, data in files.items():
             path = directory / name
             if ".." in path.relative_to(directory).parts:

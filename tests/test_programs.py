@@ -427,6 +427,15 @@ def test_a_plan_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
     assert done.returncode == 8 and f"cannot be written to {tmp_path}/file" in done.stderr
 
 
+def test_a_plan_is_not_mixed_with_another_ones_files(config: Path, tmp_path: Path) -> None:
+    words = ["oz-install", "-c", config, "--dry-run", "--output", tmp_path / "plan"]
+    for _ in range(2):
+        assert run(*words, ROOT / "examples/debian-13.tdl").returncode == 0
+    done = run(*words, ROOT / "examples/fedora-44.tdl")
+    assert done.returncode == 2 and "plan has files that this plan does not have: boot/grub/grub.cfg, " in done.stderr
+    assert not (tmp_path / "plan/ks.cfg").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_dry_run_as_an_ordinary_user_without_a_home(plans: Path) -> None:
     try:
