@@ -25,7 +25,7 @@ NEEDS = pytest.mark.skipif(bool(missing_tools()), reason=f"without {missing_tool
 LIMIT_S = 1200
 """Of an installation that takes 10 to 20 s on an idle host."""
 _PATIENCE_S = 2400
-_EVENT = "failing: "
+_EVENT, _AT_WORK = "failing: ", " at work"
 CUSTOMIZE = """<files><file name="/etc/motd">built by a test</file></files>
 <commands><command name="look">grep -q 'built by a test' /etc/motd; echo looked >/root/looked</command></commands>"""
 
@@ -57,16 +57,23 @@ class Run:
     told: tuple[tuple[float, str], ...]
     """Lines of stderr, and how many seconds after the program's start they came."""
     events: tuple[tuple[float, str], ...]
-    """The same of the console's lines that say what the guest is about to do: fail."""
+    """The same of the console's lines by which the installer begins its work, or says that it fails now."""
 
     @property
     def noticed_s(self) -> float:
         """Seconds from the event to the step that ended by it."""
-        assert self.events, self.stderr
-        event_s = self.events[-1][0]
+        failing = [at_s for at_s, line in self.events if _EVENT in line]
+        assert failing, self.stderr
+        event_s = failing[-1]
         ends = [at_s for at_s, line in self.told if at_s > event_s and re.search(r": (done in|failed after) ", line)]
         assert ends, self
         return ends[0] - event_s
+
+    @property
+    def booted_s(self) -> float | None:
+        """Seconds of the first boot, from the domain's start to the installer's first line; None if no log has it."""
+        starts = [at_s for at_s, line in self.told if re.match(r"Install(,.*)? \.\.\.", line)]
+        return next((at_s - starts[0] for at_s, line in self.events if _AT_WORK in line), None)
 
     def seconds_of(self, step: str) -> float:
         """How long a step of oz-install took, all its boots together, by what it said itself."""
@@ -146,7 +153,7 @@ class Ground:
 
     @contextmanager
     def _listening(self, start_s: float) -> Iterator[list[tuple[float, str]]]:
-        """What guests say of failing, as it appears in the logs of consoles and installers that Oz writes meanwhile."""
+        """What guests say, as it appears in the logs of consoles and installers that Oz writes meanwhile."""
         found: list[tuple[float, str]] = []
         is_over = threading.Event()
 
@@ -161,7 +168,8 @@ class Ground:
                             if line.endswith("\n"):
                                 read[log] = read.get(log, 0) + 1
                                 # What failed is kept under another name.
-                                if _EVENT in line and line.strip() not in {text for _, text in found}:
+                                is_event = _EVENT in line or _AT_WORK in line
+                                if is_event and line.strip() not in {text for _, text in found}:
                                     found.append((time.monotonic() - start_s, line.strip()))
 
         thread = threading.Thread(target=listen)
