@@ -141,7 +141,11 @@ def _devices(machine: Machine, *, persistent: bool) -> etree._Element:
         devices.append(_new("console", type="pty"))
     else:
         devices.append(_serial(machine.console_socket))
-        devices.append(_serial(machine.marker_socket))
+        marker = _serial(machine.marker_socket)
+        if not is_x86:
+            # Left alone, libvirt takes a second one of the board's, which has one.
+            marker.append(_new("target", _new("model", name="pci-serial"), type="pci-serial"))
+        devices.append(marker)
         if machine.log_channel and machine.log_socket:
             source = _new("source", mode="bind", path=str(machine.log_socket))
             target = _new("target", type="virtio", name=machine.log_channel)
@@ -149,6 +153,8 @@ def _devices(machine: Machine, *, persistent: bool) -> etree._Element:
     if hardware.pointer == "tablet":
         devices.append(_new("input", type="tablet", bus="usb"))
     if not is_x86:
+        # Nor has the board USB.
+        devices.append(_new("controller", type="usb", model="qemu-xhci"))
         devices.append(_new("input", type="keyboard", bus="usb"))
     if persistent:
         devices.append(_new("graphics", type="vnc", autoport="yes", listen="127.0.0.1"))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from guest import tiny
+from plans import sample_plan, sample_tdl
 
 from oz.domain import domain_xml
 from oz.errors import HostError, InstallError
@@ -327,6 +328,34 @@ def test_what_a_user_defines_boots(hypervisor: LibvirtHypervisor, short_dir: Pat
         domain.destroy()
     finally:
         domain.undefine()
+        connection.close()
+
+
+def test_the_machine_that_is_planned_for_arm_starts_and_can_be_defined(
+    hypervisor: LibvirtHypervisor, short_dir: Path
+) -> None:
+    """Its board has no USB of its own, nor a second serial port; its firmware says something on the first one."""
+    import libvirt
+
+    if not hypervisor.supports("aarch64"):
+        pytest.skip("no qemu-system-aarch64")
+    hardware = sample_plan(sample_tdl("13", "aarch64")).hardware
+    sector = tiny.sector(tiny.HALT)
+    cdrom = Drive(path=tiny.write_disk(short_dir / "arm-cd", sector))
+    described = machine(short_dir, sector, hardware=hardware, cdroms=(cdrom,), nvram=short_dir / "vars.fd")
+    log = short_dir / "arm.log"
+    with running(hypervisor, described, console_log=log):
+        deadline = time.monotonic() + PATIENCE_S
+        while not (log.exists() and b"UEFI" in log.read_bytes()):
+            assert time.monotonic() < deadline, log.read_bytes()
+            RealClock().sleep(0.05)
+    connection = libvirt.open(hypervisor.uri)
+    try:
+        domain = connection.defineXML(domain_xml(described, persistent=True))
+        domain.create()
+        domain.destroy()
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+    finally:
         connection.close()
 
 

@@ -54,7 +54,8 @@ def plan_hardware(tdl: Tdl, settings: Settings, title: str, arch: str, facts: Ha
         nic_model=nic_model,
         clock=facts.clock,
         pointer=facts.pointer,
-        video=facts.video,
+        # A frame buffer in a PCI card's memory is shown wrongly under KVM there, where caches see it differently.
+        video=facts.video if is_pc else "virtio",
         asks_for_drivers=facts.asks_for_drivers,
         qemu_options=facts.qemu_options,
     )

@@ -31,7 +31,7 @@ _REBOOT_BURST_S = 2.0
 _HINTS = (
     (r"driver available for network",
      "install libvirt's network driver (Debian: libvirt-daemon-driver-network), or leave network_name empty"),
-    (r"connection driver|no driver|Failed to find module|unsupported|not supported.*embed",
+    (r"connection driver|no driver|Failed to find module|unsupported(?! configuration)|not supported.*embed",
      "install libvirt's QEMU driver (Debian: libvirt-daemon-driver-qemu; Fedora: libvirt-daemon-driver-qemu)"),
     (r"bridge helper",
      "for an ordinary user, root must allow the bridge in /etc/qemu/bridge.conf and make qemu-bridge-helper setuid; "
