@@ -63,7 +63,7 @@ test: setup cd
 # A guest has one processor, and so each its own, which the seconds it prints are about. What goes through is noted in
 # oz/guests/proofs.tsv, from which --list-guests has it.
 test-guests: setup standins
-	$(PYTHON) -m pytest tests/guest -k standin --record-proofs -n $(shell nproc) --dist worksteal
+	$(PYTHON) -m pytest tests/guest -m guests --record-proofs -n $(shell nproc) --dist worksteal
 
 test-real: setup cd
 	$(PYTHON) -m pytest -m real

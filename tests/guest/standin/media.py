@@ -3,15 +3,17 @@
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from guest.standin import families, windows
 from guest.standin.floppies import boot_floppy
-from guest.standin.system import GRUB_MODULES, Parts, fat_image, make_grub
+from guest.standin.system import EFI, GRUB_MODULES, Parts, fat_image, make_grub
 
 from oz.guests.base import Guest
+from oz.guests.release import PORTS
 from oz.model import Medium, Tdl
 
 # Each begins with a check of the medium, or waits, for as long as nobody chooses: as the real ones do.
@@ -41,7 +43,7 @@ menuentry 'Test this media & install' {{
   initrd {initrd}
 }}
 """
-_DIRECT = """linux /standin/vmlinuz quiet norandmaps no_timer_check console=tty0 console=ttyS0,115200n8
+_DIRECT = """linux /standin/vmlinuz quiet norandmaps no_timer_check console=tty0 console={console}
 initrd /standin/initrd
 boot
 """
@@ -158,27 +160,34 @@ class Media:
         if medium.system_id == "FreeBSD":
             return self._direct(tree)
         options = ["-r", "-J", "-joliet-long"]
-        options += self._bios(medium, tree)
+        if self.guest.arch != "aarch64":
+            options += self._bios(medium, tree)
         if efi := next((path for path in _EFI_MENUS if path in medium.paths), None):
             options += ["-eltorito-alt-boot", "-e", self._efi(medium, tree, efi), "-no-emul-boot"]
         return options
 
     def _direct(self, tree: Path) -> list[str]:
         """Loaders without a menu: GRUB in place of FreeBSD's, whose settings the installer looks at."""
-        (tree / "standin/grub.cfg").write_text(_DIRECT)
+        (tree / "standin/grub.cfg").write_text(_DIRECT.format(console=PORTS[self.guest.arch].console))
         early = "search --file --set root /standin/grub.cfg\nconfigfile ($root)/standin/grub.cfg\n"
-        core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk")
-        (tree / "boot/cdboot").write_bytes(core)
-        core = make_grub(self.loaders, "x86_64-efi", early, GRUB_MODULES)
-        (tree / "boot/efiboot.img").write_bytes(fat_image({"EFI/BOOT/BOOTX64.EFI": core}, 4096))
-        options = ["-r", "-sysid", "FreeBSD", "-b", "boot/cdboot", "-c", "boot.cat", *_NO_EMULATION]
-        return [*options, "-eltorito-alt-boot", "-e", "boot/efiboot.img", "-no-emul-boot"]
+        options = ["-r", "-sysid", "FreeBSD"]
+        if self.guest.arch != "aarch64":
+            core = make_grub(self.loaders, "i386-pc-eltorito", early, f"{GRUB_MODULES} biosdisk")
+            (tree / "boot/cdboot").write_bytes(core)
+            options += ["-b", "boot/cdboot", "-c", "boot.cat", *_NO_EMULATION, "-eltorito-alt-boot"]
+        (tree / "boot/efiboot.img").write_bytes(self._efi_image(early))
+        return [*options, "-e", "boot/efiboot.img", "-no-emul-boot"]
+
+    def _efi_image(self, early: str, files: Mapping[str, bytes] = {}) -> bytes:
+        """GRUB that begins with `early`, where UEFI starts it, beside other files."""
+        platform, path = EFI[self.guest.arch]
+        return fat_image({**files, path: make_grub(self.loaders, platform, early, GRUB_MODULES)}, 4096)
 
     def _add_payload(self, tree: Path) -> None:
         """What no real medium has: the system, and what small boot loaders load the rest from."""
         (tree / "standin").mkdir(exist_ok=True)
         (tree / "standin/system.cpio").write_bytes(self.parts.system(self.guest.arch))
-        for name, data in self.parts.disk_loaders.items():
+        for name, data in self.parts.disk_loaders(self.guest.arch).items():
             (tree / "standin" / name).write_bytes(data)
         shutil.copyfile(self.payload.kernel, tree / "standin/vmlinuz")
         (tree / "standin/initrd").write_bytes(self.payload.initrd)
@@ -223,9 +232,8 @@ class Media:
             early = "search --file --set root /EFI/BOOT/in-image\nconfigfile ($root)/EFI/BOOT/grub.cfg\n"
             files = {"EFI/BOOT/grub.cfg": text.encode(), "EFI/BOOT/in-image": b""}
             place = "images/efiboot.img"
-        core = make_grub(self.loaders, "x86_64-efi", early, GRUB_MODULES)
         (tree / place).parent.mkdir(parents=True, exist_ok=True)
-        (tree / place).write_bytes(fat_image({**files, "EFI/BOOT/BOOTX64.EFI": core}, 4096))
+        (tree / place).write_bytes(self._efi_image(early, files))
         return place
 
     def _names(self, medium: Medium, *, near: Path | None = None) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 The userland and one kernel are those of Debian 12 for i386, the last of its releases with a kernel for machines
 without 64 bits, of which most guests of old are; a 64-bit kernel runs the same userland. Its OpenSSH still has the
-DSA keys that systems from before 2005 have. The boot loaders and the 64-bit kernel are of the same release.
+DSA keys that systems from before 2005 have. The boot loaders, the 64-bit kernel and all for aarch64 are of the same
+release.
 """
 
 import re
@@ -21,29 +22,43 @@ __all__ = ["Archive", "Entry", "Packages", "fetch", "unpacked", "write_archive"]
 
 SUITE = "bookworm"
 USERLAND = ("busybox-static", "openssh-server", "dpkg", "rpm", "bash")
-KERNELS = {"i386": "linux-image-686", "x86_64": "linux-image-amd64"}
-LOADERS = ("isolinux", "syslinux-common", "grub-pc-bin", "grub-efi-amd64-bin", "ipxe")
+USERLANDS = {"i386": "i386", "x86_64": "i386", "aarch64": "arm64"}
+"""What Debian calls the one that runs on an architecture."""
+KERNELS = {
+    "i386": ("i386", "linux-image-686"),
+    "x86_64": ("amd64", "linux-image-amd64"),
+    "aarch64": ("arm64", "linux-image-arm64"),
+}
+LOADERS = {
+    "amd64": ("isolinux", "syslinux-common", "grub-pc-bin", "grub-efi-amd64-bin", "ipxe"),
+    "arm64": ("grub-efi-arm64-bin",),
+}
+INSTALLER = ("arm64", "debian-installer-12-netboot-arm64")
+"""A real one: Debian's own for a network."""
 STAMP = "packages.stamp"
 """Written when all are there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignMirror(Mirror):
     """A mirror seen by an apt of another architecture. Kept out of the CD builder, whose products it would outdate."""
 
-    architecture = "i386"
+    architecture: str
 
     def _apt(self, *words: str | Path, directory: Path | None = None, what: str) -> bytes:
         names = ("APT::Architecture", "APT::Architectures")
         options = [word for name in names for word in ("-o", f"{name}={self.architecture}")]
-        return super()._apt(*options, *words, directory=directory, what=what)
+        return Mirror._apt(self, *options, *words, directory=directory, what=what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Packages:
-    """Unpacked packages: `userland`, `loaders`, and the kernels by architecture, each a directory like a root."""
+    """Unpacked packages: `loaders`, and userlands and kernels by architecture, each a directory like a root.
+    `installer` has kernel and initrd of Debian's for aarch64."""
 
-    userland: Path
     loaders: Path
+    installer: Path
+    userlands: dict[str, Path]
     kernels: dict[str, Path]
 
 
@@ -51,7 +66,7 @@ def fetch(directory: Path) -> Packages:
     """Have the packages in `directory`, where they are kept. Raises BuildError."""
     stamp = directory / STAMP
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = f"{SUITE} {USERLAND} {KERNELS} {LOADERS}"
+    wanted = f"{SUITE} {USERLAND} {USERLANDS} {KERNELS} {LOADERS} {INSTALLER}"
     if not stamp.exists() or stamp.read_text() != wanted:
         _fetch(directory)
         stamp.write_text(wanted)
@@ -60,26 +75,32 @@ def fetch(directory: Path) -> Packages:
 
 def unpacked(directory: Path) -> Packages:
     return Packages(
-        userland=directory / "userland",
         loaders=directory / "loaders",
+        installer=directory / "installer/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64",
+        userlands={arch: directory / f"userland-{name}" for arch, name in USERLANDS.items()},
         kernels={arch: directory / f"kernel-{arch}" for arch in KERNELS},
     )
 
 
 def _fetch(directory: Path) -> None:
-    foreign = ForeignMirror(url=find_mirror(), suite=SUITE, directory=directory / "i386")
-    native = Mirror(url=find_mirror(), suite=SUITE, directory=directory / "amd64")
-    for mirror in foreign, native:
+    mirrors = {
+        name: ForeignMirror(url=find_mirror(), suite=SUITE, directory=directory / name, architecture=name)
+        for name in ("i386", "amd64", "arm64")
+    }
+    for mirror in mirrors.values():
         mirror.update()
-    for deb in sorted(foreign.download_closure(USERLAND)):
-        _unpack(deb, directory / "userland")
-    for arch, name in KERNELS.items():
-        mirror = foreign if arch == "i386" else native
-        image = next(deb for deb in mirror.download_closure([name]) if re.match(r"linux-image-\d+\.", deb.name))
-        _unpack(image, directory / f"kernel-{arch}")
-    native.download(LOADERS, native.directory / "debs")
-    for name in LOADERS:
-        _unpack(native.deb(name), directory / "loaders")
+    for name in sorted(set(USERLANDS.values())):
+        for deb in sorted(mirrors[name].download_closure(USERLAND)):
+            _unpack(deb, directory / f"userland-{name}")
+    for arch, (name, package) in KERNELS.items():
+        debs = mirrors[name].download_closure([package])
+        _unpack(next(deb for deb in debs if re.match(r"linux-image-\d+\.", deb.name)), directory / f"kernel-{arch}")
+    for place, name, package in (
+        *(("loaders", name, package) for name, packages in LOADERS.items() for package in packages),
+        ("installer", *INSTALLER),
+    ):
+        mirrors[name].download([package], mirrors[name].directory / "debs")
+        _unpack(mirrors[name].deb(package), directory / place)
 
 
 def _unpack(deb: Path, root: Path) -> None:

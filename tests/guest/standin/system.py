@@ -15,7 +15,9 @@ from pathlib import Path
 from stat import S_IFDIR, S_IFLNK
 
 from guest.standin import databases
-from guest.standin.packages import KERNELS, STAMP, Archive, Entry, Packages, unpacked, write_archive
+from guest.standin.packages import STAMP, Archive, Entry, Packages, unpacked, write_archive
+
+from oz.guests.release import PORTS
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[2] / "build/standin"
@@ -58,10 +60,9 @@ class Parts:
         slowly under emulation; nor is it compressed, which costs seconds there."""
         return self._kept(f"system-{arch}", _system)
 
-    @functools.cached_property
-    def disk_loaders(self) -> dict[str, bytes]:
+    def disk_loaders(self, arch: str) -> dict[str, bytes]:
         """What goes before the file system of the disk, by name."""
-        return _disk_loaders(self.packages.loaders)
+        return _disk_loaders(self.packages.loaders, arch)
 
     def _kept(self, name: str, make: "functools._lru_cache_wrapper[bytes]") -> bytes:
         digest = hashlib.sha256(Path(__file__).read_bytes() + Path(databases.__file__).read_bytes())
@@ -88,7 +89,7 @@ def _base(packages: Packages, arch: str) -> bytes:
     """What an installer and the installed system start from: init, busybox and drivers."""
     archive = Archive()
     archive.write("init", (HERE / "system/init").read_bytes(), mode=0o755)
-    archive.write("bin/busybox", (packages.userland / "bin/busybox").read_bytes(), mode=0o755)
+    archive.write("bin/busybox", (packages.userlands[arch] / "bin/busybox").read_bytes(), mode=0o755)
     for name in ("dev", "proc", "sys", "root", "tmp"):
         archive.put(name, Entry(mode=S_IFDIR | 0o755))
     tree = packages.kernels[arch]
@@ -120,20 +121,21 @@ def _base(packages: Packages, arch: str) -> bytes:
 @functools.cache
 def _system(packages: Packages, arch: str) -> bytes:
     """The system to be installed, with a kernel, sshd, busybox, two databases of packages."""
-    archive = Archive()
+    archive, userland = Archive(), packages.userlands[arch]
     for name in _DIRECTORIES:
         archive.put(name, Entry(mode=S_IFDIR | (0o1777 if name == "tmp" else 0o755)))
     for link, target in {"bin": "usr/bin", "sbin": "usr/bin", "usr/sbin": "bin", "lib": "usr/lib"}.items():
         archive.put(link, Entry(mode=S_IFLNK | 0o777, data=target.encode()))
-    for path in _with_libraries(packages.userland, PROGRAMS):
+    for path in _with_libraries(userland, PROGRAMS):
         place = re.sub(r"^(s?bin|usr/sbin)/", "usr/bin/", re.sub(r"^lib/", "usr/lib/", path))
         if place == "usr/bin/ssh-keygen":
             place = "usr/lib/standin/ssh-keygen"
-        archive.write(place, (packages.userland / path).read_bytes(), mode=0o755)
+        archive.write(place, (userland / path).read_bytes(), mode=0o755)
     for name in ("rpmrc", "macros", "rpmpopt-4.18.0"):
-        archive.write(f"usr/lib/rpm/{name}", (packages.userland / "usr/lib/rpm" / name).read_bytes())
-    busybox = packages.userland / "bin/busybox"
-    archive.write("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
+        archive.write(f"usr/lib/rpm/{name}", (userland / "usr/lib/rpm" / name).read_bytes())
+    archive.write("usr/bin/busybox", (userland / "bin/busybox").read_bytes(), mode=0o755)
+    # Those of all architectures have the same; this host runs this one.
+    busybox = packages.userlands["i386"] / "bin/busybox"
     listing = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
     for name in listing:
         # those of Debian's packages are real ones
@@ -146,7 +148,10 @@ def _system(packages: Packages, arch: str) -> bytes:
         name = str(file.relative_to(source))
         is_program = name.startswith("usr/bin/") or name in ("etc/rc", "etc/udhcpc.sh")
         mode = 0o600 if name == "etc/shadow" else 0o755 if is_program else 0o644
-        archive.write(name, file.read_bytes(), mode=mode)
+        data = file.read_bytes()
+        if name == "boot/grub/grub.cfg":
+            data = data.replace(b"ttyS0,115200n8", PORTS[arch].console.encode())
+        archive.write(name, data, mode=mode)
     for path, data in databases.build().items():
         archive.write(path, data)
     kernel = next((packages.kernels[arch] / "boot").glob("vmlinuz-*"))
@@ -155,9 +160,14 @@ def _system(packages: Packages, arch: str) -> bytes:
     return write_archive(archive)
 
 
+_LOADERS_OF_PROGRAMS = ("lib/ld-linux.so.2", "lib/ld-linux-aarch64.so.1")
+
+
 def _with_libraries(root: Path, programs: Iterable[str]) -> list[str]:
     """The programs and all shared libraries they name, in turn, and the loader."""
-    found, wanted = dict.fromkeys(["lib/ld-linux.so.2"]), list(programs)
+    [loader] = [path for path in _LOADERS_OF_PROGRAMS if (root / path).exists()]
+    places = [str(path.relative_to(root)) for path in (*root.glob("lib/*-gnu*"), *root.glob("usr/lib/*-gnu*"))]
+    found, wanted = dict.fromkeys([loader]), list(programs)
     while wanted:
         path = wanted.pop()
         if path in found:
@@ -165,8 +175,8 @@ def _with_libraries(root: Path, programs: Iterable[str]) -> list[str]:
         found[path] = None
         dynamic = subprocess.run(["readelf", "-d", root / path], check=True, capture_output=True, text=True).stdout
         for name in re.findall(r"\(NEEDED\).*\[(.+)\]", dynamic):
-            places = [f"{place}/{name}" for place in ("lib/i386-linux-gnu", "usr/lib/i386-linux-gnu", "lib")]
-            wanted.append(next(place for place in places if (root / place).exists()))
+            paths = [f"{place}/{name}" for place in (*places, "lib")]
+            wanted.append(next(path for path in paths if (root / path).exists()))
     return list(found)
 
 
@@ -188,13 +198,21 @@ set prefix=($root)/boot/grub
 """
 
 
-def _disk_loaders(loaders: Path) -> dict[str, bytes]:
-    """What goes before the file system of the disk: GRUB for BIOS, and for UEFI a FAT file system with it."""
+_EFI_OF_PC = ("x86_64-efi", "EFI/BOOT/BOOTX64.EFI")
+EFI = {"i386": _EFI_OF_PC, "x86_64": _EFI_OF_PC, "aarch64": ("arm64-efi", "EFI/BOOT/BOOTAA64.EFI")}
+"""What GRUB calls the platform, and the path that firmware starts from (UEFI specification, 3.5.1.1)."""
+
+
+@functools.cache
+def _disk_loaders(loaders: Path, arch: str) -> dict[str, bytes]:
+    """What goes before the file system of the disk: GRUB for BIOS, and for UEFI a FAT file system with it. Without a
+    BIOS, what is for one is never looked at."""
     early = f"{_SYSTEM_MENU}configfile ($root)/boot/grub/grub.cfg\n"
     core = make_grub(loaders, "i386-pc", early, f"{GRUB_MODULES} biosdisk")
-    efi = make_grub(loaders, "x86_64-efi", early, GRUB_MODULES)
+    platform, path = EFI[arch]
+    efi = make_grub(loaders, platform, early, GRUB_MODULES)
     boot = (loaders / "usr/lib/grub/i386-pc/boot.img").read_bytes()
-    return {"boot.img": boot[:440], "core.img": core, "esp.img": fat_image({"EFI/BOOT/BOOTX64.EFI": efi}, 2048)}
+    return {"boot.img": boot[:440], "core.img": core, "esp.img": fat_image({path: efi}, 2048)}
 
 
 def fat_image(files: dict[str, bytes], size_kib: int) -> bytes:
@@ -211,7 +229,7 @@ def fat_image(files: dict[str, bytes], size_kib: int) -> bytes:
         return image.read_bytes()
 
 
-_MORE_TOOLS = ("rpmbuild", "qemu-system-x86_64", "qemu-system-i386")
+_MORE_TOOLS = ("rpmbuild", "qemu-system-x86_64", "qemu-system-i386", "qemu-system-aarch64")
 
 
 def missing_tools() -> list[str]:
@@ -230,6 +248,3 @@ def missing_tools() -> list[str]:
         "wimlib-imagex",
     )
     return [*packages, *(tool for tool in (*tools, *_MORE_TOOLS) if not shutil.which(tool))]
-
-
-assert set(KERNELS) == {"i386", "x86_64"}
