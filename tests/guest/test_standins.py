@@ -117,6 +117,7 @@ ROUTES = (
 """A release for each installer, or age of one, by each way it can be started."""
 WHOLE = {
     "Debian-13-x86_64-iso-bios",
+    "Debian-13-aarch64-iso-efi",
     "Fedora-41-x86_64-iso-efi",
     "RHEL-5.11-x86_64-iso-bios",
     "Ubuntu-5.10-i386-iso-bios",
