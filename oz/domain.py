@@ -118,8 +118,14 @@ def _cpu(machine: Machine) -> Iterator[etree._Element]:
     if machine.domain_type == "kvm":
         yield _new("cpu", mode="host-passthrough", check="none")
     elif machine.domain_type == "qemu":
-        # The default, qemu64, is too old for x86-64-v2 systems.
-        yield _new("cpu", mode="maximum", check="none")
+        if machine.hardware.arch == "aarch64":
+            # All that QEMU can do has signed pointers, whose signatures take software most of the time (QEMU's own
+            # documentation, "Arm CPU Features", pauth); no system needs more than the first ARMv8.
+            model = _new("model", "cortex-a72", fallback="forbid")
+            yield _new("cpu", model, mode="custom", match="exact", check="none")
+        else:
+            # The default, qemu64, is too old for x86-64-v2 systems.
+            yield _new("cpu", mode="maximum", check="none")
 
 
 def _qemu_options(hardware: Hardware, *, persistent: bool) -> Iterator[etree._Element]:
