@@ -6,8 +6,8 @@ live/config-cdroot for the medium, rust/agama-autoinstall for how a profile is f
 
 from dataclasses import dataclass
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts, plan_menus
-from oz.guests.partitions import BIOS_BOOT, EFI, VOLUME_GROUP, PartitionFacts, is_volume, plan_partitions
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, plan_menus
+from oz.guests.partitions import BIOS_BOOT, EFI, VOLUME_GROUP, is_volume, plan_partitions
 from oz.guests.suse import Suse
 from oz.model import (
     Access,
@@ -31,20 +31,15 @@ _LIVE = "/LiveOS/squashfs.img"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgamaFacts:
+class AgamaFacts(UnixFacts):
     """What differs between the releases."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     label: str
     """What the medium's volume id, Install-LABEL-ARCH, says of the release."""
     product: str
     """Its "id" in products.d."""
     mode: str | None
     """Of the product, where it has several."""
-    limit_s: float
-    inactivity_s: float
 
 
 class Agama(Guest):

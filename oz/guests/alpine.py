@@ -7,8 +7,8 @@ import tarfile
 from dataclasses import dataclass
 
 from oz.errors import UnsupportedError
-from oz.guests.base import Guest, HardwareFacts, SystemFacts, plan_menus
-from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.base import Guest, UnixFacts, plan_menus
+from oz.guests.partitions import plan_partitions
 from oz.model import (
     Access,
     Boot,
@@ -34,15 +34,10 @@ _EFI_ARCHES = ("x86_64", "aarch64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlpineFacts:
+class AlpineFacts(UnixFacts):
     """What differs between the releases."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     mirror: str
-    limit_s: float
-    inactivity_s: float
 
 
 class Alpine(Guest):

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts
-from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, UnixFacts
+from oz.guests.partitions import plan_partitions
 from oz.model import (
     Access,
     Boot,
@@ -28,15 +28,10 @@ _MEDIUM, _DIRECTORY = "/run/archiso/bootmnt", "/oz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArchFacts:
+class ArchFacts(UnixFacts):
     """What there is to know of the one release that there is at any time."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     mirror: str
-    limit_s: float
-    inactivity_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,17 @@ from urllib.parse import urlsplit
 
 from oz.errors import MediumError, TdlError, UsageError
 from oz.guests import packages
-from oz.guests.hardware import HardwareFacts as HardwareFacts
 from oz.guests.hardware import plan_hardware
-from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.partitions import plan_partitions
 from oz.guests.release import PORTS as PORTS
 from oz.guests.release import Alias as Alias
+from oz.guests.release import InstallerFacts as InstallerFacts
 from oz.guests.release import Ports as Ports
 from oz.guests.release import Release as Release
 from oz.guests.release import SystemFacts as SystemFacts
+from oz.guests.release import UnixFacts as UnixFacts
+from oz.guests.release import make_release as make_release
+from oz.guests.release import pick as pick
 from oz.model import (
     Access,
     Action,
@@ -78,8 +81,8 @@ class Guest(ABC):
     """A medium holds several systems, of which a template may name one."""
 
     release: Release
-    facts: Any
-    """The release's: a dataclass of the installer's own, with `hardware` and, of systems with ssh, `system`."""
+    facts: InstallerFacts
+    """The release's: a dataclass of the installer's own."""
     version: str
     arch: str
 
@@ -175,14 +178,9 @@ class Guest(ABC):
     def documented_medium(self, tdl: Tdl) -> Medium:
         """The medium as the distributor documents it, for plans without one."""
 
-    @property
-    def hardware(self) -> HardwareFacts:
-        """The hardware that the release works with."""
-        return cast(HardwareFacts, self.facts.hardware)
-
     def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
         """The virtual hardware for installing and for running. Raises UnsupportedError."""
-        return plan_hardware(tdl, settings, self.title, self.arch, self.hardware)
+        return plan_hardware(tdl, settings, self.title, self.arch, self.facts.hardware)
 
     def check_template(self, tdl: Tdl, settings: Settings) -> None:
         """Return if the release can be installed as the template says, as far as that can be told without its medium.
@@ -190,11 +188,7 @@ class Guest(ABC):
         Raises UnsupportedError, TdlError.
         """
         hardware = self.plan_hardware(tdl, settings)
-        plan_partitions(tdl, self.title, self.partition_facts, hardware.firmware)
-
-    @property
-    def partition_facts(self) -> PartitionFacts:
-        return cast(PartitionFacts, self.facts.partitions)
+        plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
 
     @abstractmethod
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
@@ -248,7 +242,7 @@ class Guest(ABC):
     @property
     def system(self) -> SystemFacts:
         """The installed system's own facts. Raises UnsupportedError for one without ssh, in which nothing is done."""
-        return cast(SystemFacts, self.facts.system)
+        return cast(UnixFacts, self.facts).system
 
     @property
     def password_schemes(self) -> tuple[str, ...]:

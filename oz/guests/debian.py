@@ -137,7 +137,7 @@ class Debian(Guest):
     def documented_medium(self, tdl: Tdl) -> Medium:
         """A netinst CD, as https://cdimage.debian.org lists it and debian-cd makes it (tools/boot)."""
         arch = self.architecture.name
-        menus = {"/boot/grub/grub.cfg"} if self.arch in self.hardware.efi_architectures else set()
+        menus = {"/boot/grub/grub.cfg"} if self.arch in self.facts.hardware.efi_architectures else set()
         if self.arch != "aarch64":
             menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
         version = self.release.version + ".0" * (2 - self.release.version.count("."))
@@ -182,11 +182,12 @@ class Debian(Guest):
 
     def _disk_variables(self, plan: PartitionPlan) -> dict[str, object]:
         """The variables of the disk's part of the answer file."""
-        is_lvm = plan.layout == "lvm"
+        is_lvm, must_fill = plan.layout == "lvm", "lvm" in self.facts.partitions.fills
         return {
             "recipe": expert_recipe(plan),
             "volume_group": VOLUME_GROUP if is_lvm else None,
-            "guided_size": guided_size(plan) if is_lvm and self.facts.can_leave_volume_space else None,
+            # It asks how much of the group it may take, where it can leave some.
+            "guided_size": guided_size(plan) if is_lvm and not must_fill else None,
         }
 
     # ---------------------------------------------------------------- installing

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import HardwareFacts, SystemFacts
-from oz.guests.partitions import PartitionFacts
+from oz.guests.base import UnixFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,21 +18,9 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "i386": Architecture(
-        name="i386",
-        install_directory="/install.386",
-        kernel_suffix=None,
-    ),
-    "x86_64": Architecture(
-        name="amd64",
-        install_directory="/install.amd",
-        kernel_suffix="amd64",
-    ),
-    "aarch64": Architecture(
-        name="arm64",
-        install_directory="/install.a64",
-        kernel_suffix="arm64",
-    ),
+    "i386": Architecture(name="i386", install_directory="/install.386", kernel_suffix=None),
+    "x86_64": Architecture(name="amd64", install_directory="/install.amd", kernel_suffix="amd64"),
+    "aarch64": Architecture(name="arm64", install_directory="/install.a64", kernel_suffix="arm64"),
 }
 
 
@@ -47,11 +34,9 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DebianFacts:
+class DebianFacts(UnixFacts):
     """What differs between the releases of Debian and Ubuntu."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
     kernel_arguments: tuple[str, ...]
     """What the kernel needs to find its initrd."""
     cd_arguments: tuple[str, ...]
@@ -96,21 +81,9 @@ class DebianFacts:
     """An installer from a complete CD sets up a mirror all the same, and asks if it cannot."""
     kernel_prefix: str | None
     """The beginning of the kernel package's name; None where d-i chooses it by itself."""
-    filesystem: str
-    """What it takes by itself, for / and /boot."""
-    other_filesystems: tuple[str, ...]
-    """What else it makes."""
-    unbootable_filesystems: tuple[str, ...]
-    """Of those, what its GRUB does not read."""
-    can_leave_volume_space: bool
-    """It asks how much of a volume group it may take."""
     ide_disk: str
     disk_bytes_min: int
     """Less does not hold the system that our answer file asks for."""
-    has_biosgrub: bool
-    """The partitioner makes the partition that GRUB needs on a GPT disk under a BIOS."""
-    limit_s: float
-    inactivity_s: float
     mirror: str
     """Where the release is to be had once no medium is at hand: an http URL."""
     ports_mirror: str | None
@@ -127,15 +100,3 @@ class DebianFacts:
     has_eatmydata: bool
     root_login: str | None
     """What PermitRootLogin must be set to; None where the default already is keys only."""
-
-    @property
-    def partitions(self) -> PartitionFacts:
-        return PartitionFacts(
-            filesystems=(self.filesystem, *self.other_filesystems),
-            boot_filesystem=self.filesystem,
-            has_lvm=True,
-            has_biosboot=self.has_biosgrub,
-            unbootable=self.unbootable_filesystems,
-            # Whatever comes last in a recipe gets all that is free (partman-auto, lib/auto-shared.sh).
-            fills=("plain",) if self.can_leave_volume_space else ("plain", "lvm"),
-        )

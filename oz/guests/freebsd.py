@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError, UsageError
-from oz.guests.base import KEY_MARK, Guest, HardwareFacts, Ports, SystemFacts, refuse
-from oz.guests.partitions import PartitionFacts, plan_partitions, rest_bytes
+from oz.guests.base import KEY_MARK, Guest, Ports, UnixFacts, refuse
+from oz.guests.partitions import plan_partitions, rest_bytes
 from oz.model import (
     Access,
     Boot,
@@ -36,16 +36,10 @@ _OWN = ("/boot/efi", "biosboot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FreeBsdFacts:
+class FreeBsdFacts(UnixFacts):
     """What differs between the releases."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    filesystems: tuple[str, ...]
     has_packaged_base: bool
-    disk_bytes_min: int
-    limit_s: float
-    inactivity_s: float
 
 
 class FreeBsd(Guest):
@@ -104,14 +98,7 @@ class FreeBsd(Guest):
         self._loader_variables(tdl)
 
     def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
-        facts = PartitionFacts(
-            filesystems=self.facts.filesystems,
-            boot_filesystem="ufs",
-            has_lvm=False,
-            has_biosboot=True,
-            system_bytes_min=self.facts.disk_bytes_min,
-        )
-        plan = plan_partitions(tdl, self.title, facts, hardware.firmware)
+        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
         mounts = {one.mount: one.filesystem for one in plan.partitions}
         where = tdl.where("partitions")
         if "/boot" in mounts:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, HardwareFacts, SystemFacts
-from oz.guests.partitions import PartitionFacts, plan_partitions
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts
+from oz.guests.partitions import plan_partitions
 from oz.model import (
     Access,
     Boot,
@@ -40,12 +40,9 @@ _SECTOR_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MandrivaFacts:
+class MandrivaFacts(UnixFacts):
     """What differs between the releases."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     volume_id: str
     """Of the medium that `documented_medium` describes; {version} and {arch} are filled in, as in:"""
     loader: str
@@ -64,8 +61,6 @@ class MandrivaFacts:
     """Network interfaces would be named by their place, enp0s3, which differs between machines."""
     security: int
     """The level that msec watches: one that lets root in by ssh with a key."""
-    limit_s: float
-    inactivity_s: float
 
 
 class Mandriva(Guest):

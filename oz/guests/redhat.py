@@ -120,7 +120,7 @@ class RedHat(Guest):
             paths |= {menu} if menu else set()
             emulation: Literal["none", "floppy"] = "none" if menu else "floppy"
             images.append(BootImage(platform="bios", emulation=emulation, lba=0, size_bytes=1440 * KIB))
-        has_efi = self.arch in self.hardware.efi_architectures
+        has_efi = self.arch in self.facts.hardware.efi_architectures
         if has_efi:
             paths |= {_EFI_MENU, f"{_PXEBOOT}/vmlinuz", f"{_PXEBOOT}/initrd.img"}
             images.append(BootImage(platform="efi", emulation="none", lba=0, size_bytes=8 * MIB))

@@ -3,20 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import HardwareFacts, SystemFacts
-from oz.guests.partitions import PartitionFacts
+from oz.guests.base import UnixFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RedHatFacts:
+class RedHatFacts(UnixFacts):
     """What differs between the releases. A kickstart command that is None is left out."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     disk_bytes_min: int
-    limit_s: float
-    inactivity_s: float
 
     # The medium, and the way onto the machine.
     volume_id: str

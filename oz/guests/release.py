@@ -1,43 +1,14 @@
 """The rows of the table of releases, and the facts that all installed systems have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from oz.guests.hardware import HardwareFacts
+from oz.guests.partitions import PartitionFacts
 
 if TYPE_CHECKING:
     from oz.guests.base import Guest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """One row of the table: a release of a distribution and everything that is particular to it."""
-
-    distro: str
-    version: str
-    codename: str
-    """A name that templates may write in place of the version; empty where there is none."""
-    planner: type["Guest"]
-    install_types: Mapping[str, tuple[str, ...]]
-    """Architecture, by its TDL name, to the install types it can be installed by."""
-    end_of_life: str
-    """The day of the last update, ISO 8601."""
-    facts: Any
-    """The facts dataclass of the planner."""
-    point_releases: int = 0
-    """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
-    is_growing: bool = False
-    """More minor releases of its major version will come, whatever newer ones there are."""
-    next_differs: str = ""
-    """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
-    """Another name of a distribution, or of one of its major versions: templates have always written "RHEL-5" with the
-    version "U3", and "RHEL-6" with "4"."""
-
-    distro: str
-    major: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +31,25 @@ class SystemFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstallerFacts:
+    """What differs between the releases of every installer; each has more of its own."""
+
+    hardware: HardwareFacts
+    partitions: PartitionFacts
+    limit_s: float
+    """How long an installation may take with hardware virtualization."""
+    inactivity_s: float
+    """How long it may be silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixFacts(InstallerFacts):
+    """Of one whose system has ssh."""
+
+    system: SystemFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """What the installer's kernel calls the serial ports of a machine."""
 
@@ -77,3 +67,63 @@ PORTS = {
     # The virt machine has one PL011 port; the marker port is a PCI one.
     "aarch64": Ports(console="ttyAMA0", marker="/dev/ttyS0", marker_number="4 64"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One row of the table: a release of a distribution and everything that is particular to it."""
+
+    distro: str
+    version: str
+    codename: str = ""
+    """A name that templates may write in place of the version; empty where there is none."""
+    planner: type["Guest"]
+    install_types: Mapping[str, tuple[str, ...]]
+    """Architecture, by its TDL name, to the install types it can be installed by."""
+    end_of_life: str
+    """The day of the last update, ISO 8601."""
+    facts: InstallerFacts
+    """Of the planner's own kind."""
+    point_releases: int = 0
+    """How many there are that differ in nothing we know of: VERSION.1, VERSION.2 ..."""
+    is_growing: bool = False
+    """More minor releases of its major version will come, whatever newer ones there are."""
+    next_differs: str = ""
+    """Why versions that are not known cannot be planned like the newest one that is; empty where they can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Another name of a distribution, or of one of its major versions: templates have always written "RHEL-5" with the
+    version "U3", and "RHEL-6" with "4"."""
+
+    distro: str
+    major: str | None = None
+
+
+def pick(facts: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
+    """Those of the facts that are fields of the dataclasses `kinds`."""
+    names = {field.name for kind in kinds for field in fields(kind)}
+    return {name: value for name, value in facts.items() if name in names}
+
+
+def make_release(
+    planner: type["Guest"], kind: type[InstallerFacts], distro: str, version: str, facts: Mapping[str, Any], **row: Any
+) -> Release:
+    """A row of the table, of facts in one mapping: its install types by architecture, and the fields of `kind` and of
+    the dataclasses in it. Raises TypeError for one that is missing, or that is nobody's."""
+    rest = dict(facts)
+    types = {arch: rest.pop(arch) for arch in facts if arch in PORTS}
+    for field in fields(kind):
+        if is_dataclass(field.type) and field.name not in rest:
+            mine = pick(rest, field.type)
+            rest = {name: value for name, value in rest.items() if name not in mine}
+            rest[field.name] = cast(Any, field.type)(**mine)
+    return Release(
+        planner=planner,
+        distro=distro,
+        version=version,
+        install_types={arch: kinds for arch, kinds in types.items() if kinds},
+        facts=kind(**rest),
+        **row,
+    )

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
-from oz.guests.base import HardwareFacts, SystemFacts
+from oz.guests.base import UnixFacts
 from oz.guests.debianfacts import DebianFacts
-from oz.guests.partitions import PartitionFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubiquityFacts:
+class SubiquityFacts(UnixFacts):
     """What differs between the releases of Ubuntu with this installer."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
     reads_medium: bool
     """It looks for its answer file on the medium; else cloud-init brings it, from a NoCloud seed that lies there."""
     can_power_off: bool
@@ -22,16 +19,7 @@ class SubiquityFacts:
     mirror: str
     ports_mirror: str | None
     """See DebianFacts."""
-    filesystems: tuple[str, ...]
     disk_bytes_min: int
-    limit_s: float
-    inactivity_s: float
-
-    @property
-    def partitions(self) -> PartitionFacts:
-        return PartitionFacts(
-            filesystems=self.filesystems, boot_filesystem=self.filesystems[0], has_lvm=True, has_biosboot=True
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,9 +120,9 @@ class Suse(Guest):
         version = title if self.release.distro == "SLES" else f"{facts.product} {self.release.version}"
         contents = {"/content": f"LABEL {version}\n".encode()} if facts.product else {}
         paths = {*contents, *self._kernel_paths, *self.installer_paths(Medium(path=None))}
-        if self.arch in self.hardware.bios_architectures:
+        if self.arch in self.facts.hardware.bios_architectures:
             paths.add(f"{architecture.loader_directory}/{_ISOLINUX}")
-        if self.arch in self.hardware.efi_architectures:
+        if self.arch in self.facts.hardware.efi_architectures:
             paths.add(_GRUB)
         return Medium(path=None, volume_id=facts.volume_id.format(**names), paths=frozenset(paths), contents=contents)
 

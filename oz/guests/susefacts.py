@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import HardwareFacts, SystemFacts
-from oz.guests.partitions import PartitionFacts
+from oz.guests.base import UnixFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +24,9 @@ ARCHITECTURES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuseFacts:
+class SuseFacts(UnixFacts):
     """What differs between the releases."""
 
-    system: SystemFacts
-    hardware: HardwareFacts
-    partitions: PartitionFacts
     volume_id: str
     """Of the medium that `documented_medium` describes; {version}, {pack} and {arch} are filled in."""
     product: str
@@ -51,5 +47,3 @@ class SuseFacts:
     """Firmware to what the profile has to name; YaST chooses by itself where there is none."""
     patterns: tuple[str, ...]
     packages: tuple[str, ...]
-    limit_s: float
-    inactivity_s: float

@@ -48,7 +48,7 @@ class Ubuntu(Debian):
     def documented_medium(self, tdl: Tdl) -> Medium:
         """The server CD, as https://old-releases.ubuntu.com/releases lists it, with the volume id that osinfo-db has;
         before 6.06 there was one CD for all."""
-        has_efi = self.arch in self.hardware.efi_architectures
+        has_efi = self.arch in self.facts.hardware.efi_architectures
         menus = {"/boot/grub/grub.cfg"} if has_efi else set()
         if self.arch != "aarch64":
             menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}

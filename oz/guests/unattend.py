@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oz.errors import MediumError, UsageError
-from oz.guests.base import Guest, HardwareFacts, refuse
+from oz.guests.base import Guest, refuse
 from oz.guests.hardware import plan_hardware
 from oz.guests.packages import MANAGERS, PackageManager
 from oz.guests.unattendfacts import ADMINISTRATORS, ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
@@ -112,7 +112,7 @@ class UnattendedWindows(Windows):
             )
 
     def plan_hardware(self, tdl: Tdl, settings: Settings) -> Hardware:
-        facts: HardwareFacts = self.hardware
+        facts = self.facts.hardware
         if settings.virtio_win:
             facts = replace(
                 facts,

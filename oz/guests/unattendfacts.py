@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oz.guests.base import HardwareFacts
+from oz.guests.base import InstallerFacts
 from oz.model import Edition
 
 ARCHES = {"i386": "x86", "x86_64": "amd64"}
@@ -60,10 +60,9 @@ ADMINISTRATORS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnattendFacts:
+class UnattendFacts(InstallerFacts):
     """What differs between the releases."""
 
-    hardware: HardwareFacts
     is_server: bool
     """Passwords must be of three kinds of characters."""
     edition: str
@@ -88,8 +87,6 @@ class UnattendFacts:
     virtio_directory: str
     """Its drivers on the CD of virtio drivers."""
     reboots: int
-    limit_s: float
-    inactivity_s: float
     enter_s: float
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from oz.errors import MediumError, UnsupportedError, UsageError
 from oz.guests.base import Guest, SystemFacts, refuse
-from oz.guests.partitions import EFI, PartitionFacts, plan_partitions
+from oz.guests.partitions import EFI, plan_partitions
 from oz.guests.windowsfacts import DIRECTORIES, TAGS, VOLUMES, WindowsFacts
 from oz.model import (
     Access,
@@ -35,7 +35,6 @@ from oz.units import format_size
 
 DONE = "OZDONE.VBS"
 _DONE_COMMAND = f"wscript.exe A:\\{DONE}"
-_PARTITIONS = PartitionFacts(filesystems=("ntfs",), boot_filesystem="ntfs", has_lvm=False, has_biosboot=False)
 KEY_FORM = "XXXXX-XXXXX-XXXXX-XXXXX-XXXXX"
 PASSWORD_MAX = 127
 """Characters (Microsoft's reference of Unattend.txt, AdminPassword)."""
@@ -63,10 +62,6 @@ class Windows(Guest):
     def password_schemes(self) -> tuple[str, ...]:
         """None: the first logon is automatic, for which Windows needs the password itself (KB 310584, 315231)."""
         return ()
-
-    @property
-    def partition_facts(self) -> PartitionFacts:
-        return _PARTITIONS
 
     @property
     def supports_customize(self) -> bool:
@@ -131,7 +126,7 @@ class Windows(Guest):
 
     def _check_disk(self, tdl: Tdl, firmware: Literal["bios", "efi"]) -> None:
         facts, size = self.facts, format_size(tdl.disk_bytes)
-        plan = plan_partitions(tdl, self.title, _PARTITIONS, firmware)
+        plan = plan_partitions(tdl, self.title, facts.partitions, firmware)
         mine = tuple(one for one in plan.partitions if one != EFI)
         if plan.layout != "plain" or mine != (Partition(mount="/", filesystem="ntfs"),):
             raise UnsupportedError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import HardwareFacts
+from oz.guests.base import InstallerFacts
 from oz.model import Variant
 
 DIRECTORIES = {"i386": "i386", "x86_64": "amd64"}
@@ -39,10 +39,9 @@ TAGS: tuple[tuple[str, str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowsFacts:
+class WindowsFacts(InstallerFacts):
     """What differs between the releases."""
 
-    hardware: HardwareFacts
     product_key_name: Literal["ProductID", "ProductKey"]
     """What [UserData] calls the key of the package."""
     target_path: str
@@ -56,5 +55,3 @@ class WindowsFacts:
     volume_ids: Mapping[str, str]
     """By architecture: of a CD as Microsoft made it."""
     reboots: int
-    limit_s: float
-    inactivity_s: float

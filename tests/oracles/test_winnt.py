@@ -218,5 +218,5 @@ def test_qemu_has_what_the_machine_needs() -> None:
     for plan in every_plan():
         for option in plan.hardware.qemu_options:
             assert re.search(rf"^{re.escape(option)}\b", told, re.MULTILINE)
-        hardware = guest_for(windows()).hardware
+        hardware = guest_for(windows()).facts.hardware
         assert {f"{hardware.video}-vga", "ide-hd", "usb-tablet", *hardware.nic_models} <= devices

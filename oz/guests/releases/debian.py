@@ -1,6 +1,6 @@
 """Debian's releases."""
 
-from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.base import Release, make_release
 from oz.guests.debian import Debian
 from oz.guests.debianfacts import DebianFacts, Question
 from oz.guests.timeline import timeline
@@ -24,24 +24,104 @@ _DEBIAN = {
     "13": ("trixie", "2030-06-30"),
 }
 
-SYSTEM = timeline(
+# Which installers there were: the netboot directories of each release, dists/CODENAME/main/installer-*.
+_ISO_AND_URL = ("iso", "url")
+
+FACTS = timeline(
     tuple(_DEBIAN),
     {
-        # apt reads trusted.gpg.d since 0.7.25.1; lenny has 0.7.20, squeeze 0.8.10.
-        "6": dict(package_manager="apt-parts"),
-        # OpenSSH 5.9 brought ssh-keygen -A, 6.0 is in wheezy.
-        "7": dict(can_make_missing_host_keys=True),
-        # systemd is the default init from jessie on (its release notes, 5.6).
-        "8": dict(init="systemd"),
-        # OpenSSH 7.2 brought rsa-sha2 signatures (RFC 8332); jessie has 6.7, stretch 7.4.
-        # apt 1.1 reads Signed-By with a file, 1.4 an armoured one (apt NEWS); stretch has 1.4.
-        "9": dict(has_legacy_ssh=False, package_manager="apt-signed-by"),
-        # apt 1.5 reads https itself; stretch has 1.4, buster 1.8.
-        "10": dict(package_manager="apt-https"),
+        "6": dict(
+            # apt reads trusted.gpg.d since 0.7.25.1; lenny has 0.7.20, squeeze 0.8.10.
+            package_manager="apt-parts",
+            # Linux 2.6.32 of squeeze drives IDE disks through libata, as sd (release notes, 5.1.1).
+            ide_disk="sda",
+            manual_country="manual",
+            # ext4 is offered since squeeze; ext3 stayed its default. partman-auto takes ext4 since 85 (its changelog),
+            # and the boot loader is GRUB 2, which reads all of them.
+            filesystems=("ext3", "ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
+            unbootable=(),
+            # Both names of the questions that moved between the guides for lenny and for wheezy.
+            keyboard_questions=_keymap("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
+            label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
+        ),
+        "7": dict(
+            # OpenSSH 5.9 brought ssh-keygen -A, 6.0 is in wheezy.
+            can_make_missing_host_keys=True,
+            # The first CDs that boot under UEFI (release announcement of wheezy).
+            efi_architectures=("x86_64", "aarch64"),
+            # osinfo-db claims virtio-scsi from wheezy on.
+            disk_buses=("virtio", "ide", "sata", "scsi"),
+            # console-setup took over from console-data (installation guide for wheezy, B.4.1).
+            keyboard_questions=_keymap("keyboard-configuration/xkb-keymap"),
+            # B.4.7 of the guide for wheezy.
+            label_questions=("partman-partitioning/confirm_write_new_label",),
+            # Kernel packages lost the "2.6-" when Linux 3 came.
+            kernel_prefix="linux-image-",
+            # ext4 is the installer's default since wheezy (partman-ext3 and its release notes).
+            filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
+            boot_filesystem="ext4",
+            # GRUB reads btrfs since 1.99, which is wheezy's; what the partitioner of those days makes of that is not
+            # known, and a /boot does no harm.
+            unbootable=("btrfs",),
+            # partman-auto's own recipes have the partition; squeeze's answer to one is not known.
+            has_biosboot=True,
+        ),
+        "8": dict(
+            # arm64 is new in jessie (release announcement).
+            aarch64=_ISO_AND_URL,
+            # systemd is the default init from jessie on (its release notes, 5.6).
+            init="systemd",
+            memory_bytes=1024 * MIB,
+            # partman-auto 110 of 2013 dropped reiserfs: "no longer supported" (its changelog).
+            filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "jfs", "vfat"),
+            # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst),
+            # so rootskel and the CDs took "---" (installation guide for jessie, 5.3).
+            user_separator="---",
+            # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
+            root_login=None,
+            # Installation guide for jessie, 3.4: 2 GB without a desktop; before it, 1 GB.
+            disk_bytes_min=2048 * MIB,
+        ),
+        "9": dict(
+            # OpenSSH 7.2 brought rsa-sha2 signatures (RFC 8332); jessie has 6.7, stretch 7.4.
+            has_legacy_ssh=False,
+            # apt 1.1 reads Signed-By with a file, 1.4 an armoured one (apt NEWS); stretch has 1.4.
+            package_manager="apt-signed-by",
+            # osinfo-db claims virtio 1.0 and q35 from stretch on, and the network cards.
+            machine_type="q35",
+            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+            # systemd's names came with stretch (its release notes, 2.2.5).
+            has_slot_names=True,
+            # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
+            # name where a medium lacks it.
+            has_eatmydata=True,
+            # GNU wget and certificates are in the initrd since Stretch RC 1 (its announcement); busybox's wget, before
+            # it, knows no https (choose-mirror.c).
+            mirror_protocols=("http", "https", "ftp"),
+        ),
+        "10": dict(
+            # apt 1.5 reads https itself; stretch has 1.4, buster 1.8.
+            package_manager="apt-https",
+            # The text interface is in the initrd of trixie's CD, looked at. Of older ones their guides say
+            # "only the newt frontend is available on default install media" (up to stretch, 5.3.1).
+            has_text_frontend=True,
+            # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
+            fills=("plain",),
+            unbootable=(),
+        ),
+        # Everything before has moved to the archive, whose suites are final.
+        "11": dict(mirror="http://mirrors.kernel.org/debian", has_updates=True),
         # apt reads deb822 since 1.1; bookworm is the first release whose own images ship .sources files.
+        # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
         "12": dict(package_manager="apt-sources"),
+        # i386 has no installer and no kernel any more (release notes of trixie, 5.1.1).
+        # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
+        "13": dict(i386=(), memory_bytes=1536 * MIB),
     },
     start=dict(
+        i386=_ISO_AND_URL,
+        x86_64=_ISO_AND_URL,
+        aarch64=(),
         package_manager="apt-ring",
         init="sysv",
         # Only openssh-server's postinst makes them.
@@ -53,28 +133,6 @@ SYSTEM = timeline(
         # SHA-512 hashes since glibc 2.7 (crypt(3)), which is lenny's.
         password_schemes=("sha512",),
         boot_limit_s=300.0,
-    ),
-)
-
-HARDWARE = timeline(
-    tuple(_DEBIAN),
-    {
-        "7": dict(
-            # The first CDs that boot under UEFI (release announcement of wheezy).
-            efi_architectures=("x86_64", "aarch64"),
-            # osinfo-db claims virtio-scsi from wheezy on.
-            disk_buses=("virtio", "ide", "sata", "scsi"),
-        ),
-        "8": dict(memory_bytes=1024 * MIB),
-        # osinfo-db claims virtio 1.0 and q35 from stretch on, and the network cards.
-        "9": dict(
-            machine_type="q35",
-            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
-        ),
-        # The CD's installer of trixie asks a question with 768 MB or little more, tried out.
-        "13": dict(memory_bytes=1536 * MIB),
-    },
-    start=dict(
         # Both since lenny: osinfo-db, and the old Oz installed it so.
         disk_bus="virtio",
         disk_buses=("virtio", "ide", "sata"),
@@ -84,70 +142,6 @@ HARDWARE = timeline(
         machine_type="pc",
         # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
         memory_bytes=512 * MIB,
-    ),
-)
-
-FACTS = timeline(
-    tuple(_DEBIAN),
-    {
-        # Linux 2.6.32 of squeeze drives IDE disks through libata, as sd (release notes, 5.1.1).
-        # ext4 is offered since squeeze; ext3 stayed its default.
-        # Both names of the questions that moved between the guides for lenny and for wheezy.
-        "6": dict(
-            ide_disk="sda",
-            manual_country="manual",
-            # partman-auto takes ext4 since 85 (its changelog), and the boot loader is GRUB 2, which reads all of them.
-            other_filesystems=("ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
-            unbootable_filesystems=(),
-            keyboard_questions=_keymap("console-keymaps-at/keymap", "keyboard-configuration/xkb-keymap"),
-            label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
-        ),
-        "7": dict(
-            # console-setup took over from console-data (installation guide for wheezy, B.4.1).
-            keyboard_questions=_keymap("keyboard-configuration/xkb-keymap"),
-            # B.4.7 of the guide for wheezy.
-            label_questions=("partman-partitioning/confirm_write_new_label",),
-            # Kernel packages lost the "2.6-" when Linux 3 came.
-            kernel_prefix="linux-image-",
-            # ext4 is the installer's default since wheezy (partman-ext3 and its release notes).
-            filesystem="ext4",
-            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
-            # GRUB reads btrfs since 1.99, which is wheezy's; what the partitioner of those days makes of that is not
-            # known, and a /boot does no harm.
-            unbootable_filesystems=("btrfs",),
-            # partman-auto's own recipes have the partition; squeeze's answer to one is not known.
-            has_biosgrub=True,
-        ),
-        "8": dict(
-            # partman-auto 110 of 2013 dropped reiserfs: "no longer supported" (its changelog).
-            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "vfat"),
-            # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst),
-            # so rootskel and the CDs took "---" (installation guide for jessie, 5.3).
-            user_separator="---",
-            # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
-            root_login=None,
-            # Installation guide for jessie, 3.4: 2 GB without a desktop; before it, 1 GB.
-            disk_bytes_min=2048 * MIB,
-        ),
-        # eatmydata-udeb came with Debian bug #765527, as jessie froze; anna passes over the
-        # name where a medium lacks it.
-        "9": dict(
-            # systemd's names came with stretch (its release notes, 2.2.5).
-            has_slot_names=True,
-            has_eatmydata=True,
-            # GNU wget and certificates are in the initrd since Stretch RC 1 (its announcement); busybox's wget, before
-            # it, knows no https (choose-mirror.c).
-            mirror_protocols=("http", "https", "ftp"),
-        ),
-        # The text interface is in the initrd of trixie's CD, looked at. Of older ones their guides say
-        # "only the newt frontend is available on default install media" (up to stretch, 5.3.1).
-        # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
-        "10": dict(has_text_frontend=True, can_leave_volume_space=True, unbootable_filesystems=()),
-        # Everything before has moved to the archive, whose suites are final.
-        "11": dict(mirror="http://mirrors.kernel.org/debian", has_updates=True),
-        # Firmware got a component of its own (release notes of bookworm, 2.2); a guest needs none of it.
-    },
-    start=dict(
         kernel_arguments=(),
         has_slot_names=False,
         # It puts the questions for language and keyboard off until the answer file is read (installation guide, B.2.3);
@@ -179,16 +173,18 @@ FACTS = timeline(
         user_separator="--",
         has_text_frontend=False,
         kernel_prefix="linux-image-2.6-",
-        filesystem="ext3",
         # partman-auto 8 added xfs and reiserfs to what recipes may have (its changelog). That GRUB 0.97 is not put on
         # xfs is from memory; a /boot does no harm.
-        other_filesystems=("ext2", "xfs", "jfs", "reiserfs", "vfat"),
-        unbootable_filesystems=("xfs",),
-        can_leave_volume_space=False,
+        filesystems=("ext3", "ext2", "xfs", "jfs", "reiserfs", "vfat"),
+        boot_filesystem="ext3",
+        unbootable=("xfs",),
+        has_lvm=True,
+        # Whatever comes last in a recipe gets all that is free (partman-auto, lib/auto-shared.sh).
+        fills=("plain", "lvm"),
+        has_biosboot=False,
         # Linux 2.6.26 of lenny still has the old IDE drivers, with hd names.
         ide_disk="hda",
         disk_bytes_min=1024 * MIB,
-        has_biosgrub=False,
         limit_s=1800.0,
         inactivity_s=300.0,
         mirror="http://archive.debian.org/debian",
@@ -204,32 +200,7 @@ FACTS = timeline(
     ),
 )
 
-# Which installers there were: the netboot directories of each release, dists/CODENAME/main/installer-*.
-_ISO_AND_URL = ("iso", "url")
-_DEBIAN_ARCHES = timeline(
-    tuple(_DEBIAN),
-    {
-        # arm64 is new in jessie (release announcement).
-        "8": dict(aarch64=_ISO_AND_URL),
-        # i386 has no installer and no kernel any more (release notes of trixie, 5.1.1).
-        "13": dict(i386=()),
-    },
-    start=dict(i386=_ISO_AND_URL, x86_64=_ISO_AND_URL, aarch64=()),
-)
-
 RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro="Debian",
-        version=version,
-        codename=codename,
-        planner=Debian,
-        install_types={arch: types for arch, types in _DEBIAN_ARCHES[version].items() if types},
-        end_of_life=end_of_life,
-        facts=DebianFacts(
-            system=SystemFacts(**SYSTEM[version]),
-            hardware=HardwareFacts(**HARDWARE[version]),
-            **FACTS[version],
-        ),
-    )
+    make_release(Debian, DebianFacts, "Debian", version, FACTS[version], codename=codename, end_of_life=end_of_life)
     for version, (codename, end_of_life) in _DEBIAN.items()
 )

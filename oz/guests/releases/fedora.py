@@ -6,11 +6,9 @@ pykickstart's tables of commands say, [dracut] what anaconda's dracut module rea
 """
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
-from oz.guests.base import Alias, HardwareFacts, Release, SystemFacts
-from oz.guests.partitions import PartitionFacts
+from oz.guests.base import Alias, Release, make_release
 from oz.guests.redhat import RedHat
 from oz.guests.redhatfacts import RedHatFacts
 from oz.guests.timeline import timeline
@@ -290,26 +288,10 @@ TRUNK = timeline(
 """Release, such as "RHL 7.0", "FC 1" and "F 7", to its facts."""
 
 
-def make_release(distro: str, version: str, arches: Iterable[str], end_of_life: str, facts: dict[str, Any]) -> Release:
+def make_row(distro: str, version: str, arches: Iterable[str], end_of_life: str, facts: dict[str, Any]) -> Release:
     """A row of the table, of facts as the trunk has them."""
-    parts = {name: _pick(kind, facts) for name, kind in _PARTS.items()}
-    own = {field.name: facts[field.name] for field in fields(RedHatFacts) if field.name not in parts}
-    return Release(
-        distro=distro,
-        version=version,
-        codename="",
-        planner=RedHat,
-        install_types={arch: ("iso", "url") for arch in arches},
-        end_of_life=end_of_life,
-        facts=RedHatFacts(**parts, **own),
-    )
-
-
-_PARTS: dict[str, Any] = {"system": SystemFacts, "hardware": HardwareFacts, "partitions": PartitionFacts}
-
-
-def _pick(kind: Any, facts: dict[str, Any]) -> Any:
-    return kind(**{field.name: facts[field.name] for field in fields(kind) if field.name in facts})
+    facts = {**facts, **{arch: ("iso", "url") for arch in arches}}
+    return make_release(RedHat, RedHatFacts, distro, version, facts, end_of_life=end_of_life)
 
 
 def _arches(version: str) -> tuple[str, ...]:
@@ -321,13 +303,10 @@ def _arches(version: str) -> tuple[str, ...]:
 
 RELEASES: tuple[Release, ...] = (
     *(
-        make_release("FedoraCore", version, ("i386", "x86_64"), end, TRUNK[f"FC {version}"])
+        make_row("FedoraCore", version, ("i386", "x86_64"), end, TRUNK[f"FC {version}"])
         for version, end in _CORE.items()
     ),
-    *(
-        make_release("Fedora", version, _arches(version), end, TRUNK[f"F {version}"])
-        for version, end in _FEDORA.items()
-    ),
+    *(make_row("Fedora", version, _arches(version), end, TRUNK[f"F {version}"]) for version, end in _FEDORA.items()),
 )
 
 ALIASES: dict[str, Alias] = {"FC": Alias(distro="FedoraCore")}

@@ -1,6 +1,6 @@
 """FreeBSD's releases."""
 
-from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.base import Release, make_release
 from oz.guests.freebsd import FreeBsd, FreeBsdFacts
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB
@@ -16,11 +16,24 @@ _FREEBSD = {
     "15.0": "2026-09-30", "15.1": "2027-03-31",
 }  # fmt: skip
 
-_SYSTEM = timeline(
+_FACTS = timeline(
     tuple(_FREEBSD),
-    # OpenSSH 7.2, with rsa-sha2 signatures (RFC 8332), is in the release notes of 10.3.
-    {"10.3": dict(has_legacy_ssh=False)},
+    {
+        # OpenSSH 7.2, with rsa-sha2 signatures (RFC 8332), is in the release notes of 10.3.
+        "10.3": dict(has_legacy_ssh=False),
+        # One CD for both since 11.0 (release/amd64/mkisoimages.sh); before it there was another one for UEFI.
+        "11.0": dict(efi_architectures=("x86_64",)),
+        # virtio 1.0 came with 13.0 (release notes), and arm64's CDs (release/arm64/mkisoimages.sh), from memory; q35's
+        # own virtio devices are of that kind.
+        "13.0": dict(aarch64=("iso",), machine_type="q35", efi_architectures=("x86_64", "aarch64")),
+        # Release notes of 15.0: no more 32-bit platforms but armv7.
+        # disc1 of 15 has base.txz and kernel.txz no more; disc1 and dvd1 have a repository (release/Makefile).
+        "15.0": dict(i386=(), has_packaged_base=True),
+    },
     start=dict(
+        i386=("iso",),
+        x86_64=("iso",),
+        aarch64=(),
         package_manager="pkg",
         init="rc",
         # rc.d/sshd, sshd_keygen.
@@ -32,19 +45,6 @@ _SYSTEM = timeline(
         # crypt(3) knows it since 8.3, login.conf has it as the default since 10.0.
         password_schemes=("sha512",),
         boot_limit_s=300.0,
-    ),
-)
-
-_HARDWARE = timeline(
-    tuple(_FREEBSD),
-    {
-        # One CD for both since 11.0 (release/amd64/mkisoimages.sh); before it there was another one for UEFI.
-        "11.0": dict(efi_architectures=("x86_64",)),
-        # virtio 1.0 came with 13.0 (release notes), and arm64's CDs (release/arm64/mkisoimages.sh), from memory; q35's
-        # own virtio devices are of that kind.
-        "13.0": dict(machine_type="q35", efi_architectures=("x86_64", "aarch64")),
-    },
-    start=dict(
         # virtio drivers are in GENERIC since 10.0 (release notes); osinfo-db claims them and e1000.
         disk_bus="virtio",
         disk_buses=("virtio", "ide", "sata", "scsi"),
@@ -53,40 +53,28 @@ _HARDWARE = timeline(
         machine_type="pc",
         # ZFS on it asks for more than UFS, which lives in a quarter.
         memory_bytes=1024 * MIB,
+        filesystems=("ufs", "zfs"),
+        boot_filesystem="ufs",
+        has_lvm=False,
+        has_biosboot=True,
+        # base.txz and kernel.txz take 1 to 2 GiB, from memory.
+        system_bytes_min=4 * GIB,
+        has_packaged_base=False,
+        limit_s=3600.0,
+        inactivity_s=600.0,
     ),
 )
 
-_ARCHES = timeline(
-    tuple(_FREEBSD),
-    {
-        "13.0": dict(aarch64=("iso",)),
-        # Release notes of 15.0: no more 32-bit platforms but armv7.
-        "15.0": dict(i386=()),
-    },
-    start=dict(i386=("iso",), x86_64=("iso",), aarch64=()),
-)
-
 RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro="FreeBSD",
-        version=version,
-        codename="",
-        planner=FreeBsd,
-        install_types={arch: types for arch, types in _ARCHES[version].items() if types},
+    make_release(
+        FreeBsd,
+        FreeBsdFacts,
+        "FreeBSD",
+        version,
+        _FACTS[version],
         end_of_life=end_of_life,
         # FreeBSD 14 goes on beside 15, to the end of 2028 (https://www.freebsd.org/security/).
         is_growing=version in ("14.4", "15.1"),
-        facts=FreeBsdFacts(
-            system=SystemFacts(**_SYSTEM[version]),
-            hardware=HardwareFacts(**_HARDWARE[version]),
-            filesystems=("ufs", "zfs"),
-            # disc1 of 15 has base.txz and kernel.txz no more; disc1 and dvd1 have a repository (release/Makefile).
-            has_packaged_base=int(version.partition(".")[0]) >= 15,
-            # base.txz and kernel.txz take 1 to 2 GiB, from memory.
-            disk_bytes_min=4 * GIB,
-            limit_s=3600.0,
-            inactivity_s=600.0,
-        ),
     )
     for version, end_of_life in _FREEBSD.items()
 )

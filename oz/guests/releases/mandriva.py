@@ -4,12 +4,10 @@
 What is between and after them has their neighbours' facts.
 """
 
-from oz.guests.base import Alias, HardwareFacts, Release, SystemFacts
+from oz.guests.base import Alias, Release, make_release
 from oz.guests.mandriva import Mandriva, MandrivaFacts
-from oz.guests.partitions import PartitionFacts
 from oz.guests.timeline import timeline
-
-_MIB = 1024**2
+from oz.units import MIB
 
 # Last days: osinfo-db from 2008.0 on; before that from memory, 18 months after the release.
 _ENDS = {
@@ -24,71 +22,6 @@ _ENDS = {
     ("Mageia", "8"): "2023-11-30", ("Mageia", "9"): "2025-03-31",
 }  # fmt: skip
 _VERSIONS = tuple(version for _, version in _ENDS)
-# There is a port since 9.2; that before 2007, with media of other names, is not planned.
-_ON_X86_64 = _VERSIONS[_VERSIONS.index("2007.0") :]
-
-_SYSTEM = timeline(
-    _VERSIONS,
-    {
-        # rpm 4.2, which has keys in its database (from memory); before that rpm alone is told of files.
-        "9.2": dict(package_manager="urpmi-old"),
-        # It looks for a medium's lists by itself (from memory).
-        "2007.0": dict(package_manager="urpmi"),
-        # Others' answer files for Mageia have such hashes; systemd and OpenSSH 5.9, with ssh-keygen -A, from memory.
-        "2": dict(init="systemd", can_make_missing_host_keys=True, password_schemes=("sha512",)),
-        # OpenSSH 7.5, with rsa-sha2 signatures (from memory); 5 has 6.6.
-        "6": dict(has_legacy_ssh=False),
-    },
-    start=dict(
-        package_manager="rpm",
-        init="sysv",
-        # Red Hat's init script, from which theirs is, and sshd-keygen later.
-        makes_host_keys_at_boot=True,
-        can_make_missing_host_keys=False,
-        host_key_types=("rsa", "dsa"),
-        has_legacy_ssh=True,
-        password_schemes=("md5",),
-        boot_limit_s=300.0,
-    ),
-)
-
-_VIRTIO = dict(
-    disk_bus="virtio",
-    disk_buses=("virtio", "ide", "sata"),
-    nic_model="virtio",
-    nic_models=("virtio", "e1000", "rtl8139", "pcnet"),
-)
-_HARDWARE = timeline(
-    _VERSIONS,
-    {
-        "2005": dict(memory_bytes=512 * _MIB),
-        # osinfo-db claims virtio from here on; known to have worked from Mageia 2 on.
-        "2010.0": _VIRTIO,
-        # osinfo-db's 512 MiB is what 7 asks for.
-        "2": dict(memory_bytes=1024 * _MIB),
-    },
-    start=dict(
-        # Known to have worked; memory from memory.
-        disk_bus="ide",
-        disk_buses=("ide",),
-        nic_model="rtl8139",
-        nic_models=("rtl8139", "pcnet", "ne2k_pci"),
-        # QEMU's q35 has no floppy drive. How DVDs start under UEFI firmware is not known: they are not planned for it.
-        machine_type="pc",
-        other_machine_types=(),
-        memory_bytes=256 * _MIB,
-    ),
-)
-
-_PARTITIONS = timeline(
-    _VERSIONS,
-    # Release notes of 2010.0.
-    {"2010.0": dict(filesystems=("ext4", "ext3", "ext2", "xfs"), boot_filesystem="ext4")},
-    # Logical volumes can be told to the last ones alone, and in words that are documented nowhere.
-    start=dict(
-        filesystems=("ext3", "ext2", "xfs", "reiserfs"), boot_filesystem="ext3", has_lvm=False, has_biosboot=False
-    ),
-)
 
 _FACTS = timeline(
     _VERSIONS,
@@ -99,19 +32,45 @@ _FACTS = timeline(
             # Both names are known since about here.
             answer_argument="kickstart",
         ),
+        # rpm 4.2, which has keys in its database (from memory); before that rpm alone is told of files.
+        "9.2": dict(package_manager="urpmi-old"),
         # fs_type.pm came in early 2005, and has names for what were numbers.
         "2005": dict(
-            volume_id="Mandriva-{version}-{arch}-CD1", packages_path="/media/media_info/hdlists", file_systems={}
+            volume_id="Mandriva-{version}-{arch}-CD1",
+            packages_path="/media/media_info/hdlists",
+            file_systems={},
+            memory_bytes=512 * MIB,
         ),
-        # A directory for each architecture.
         "2007.0": dict(
+            # There is a port since 9.2; that before 2007, with media of other names, is not planned.
+            x86_64=("iso",),
+            # urpmi looks for a medium's lists by itself (from memory).
+            package_manager="urpmi",
+            # A directory for each architecture.
             volume_id="Mandriva-{version}-{arch}-DVD",
             loader="/{arch}/isolinux/alt0",
             packages_path="/{arch}/media/media_info/media.cfg",
         ),
         # msec's levels have names from here on, and this is the number of the one called standard (from memory).
         "2009.1": dict(security=1),
+        "2010.0": dict(
+            # osinfo-db claims virtio from here on; known to have worked from Mageia 2 on.
+            disk_bus="virtio",
+            disk_buses=("virtio", "ide", "sata"),
+            nic_model="virtio",
+            nic_models=("virtio", "e1000", "rtl8139", "pcnet"),
+            # Release notes of 2010.0.
+            filesystems=("ext4", "ext3", "ext2", "xfs"),
+            boot_filesystem="ext4",
+        ),
         "2": dict(
+            # systemd and OpenSSH 5.9, with ssh-keygen -A, from memory.
+            init="systemd",
+            can_make_missing_host_keys=True,
+            # Others' answer files for Mageia have such hashes.
+            password_schemes=("sha512",),
+            # osinfo-db's 512 MiB is what 7 asks for.
+            memory_bytes=1024 * MIB,
             volume_id="Mageia-{version}-{arch}",
             # The answer file's copy on the medium was there too, and not the one that was used.
             answer_on="floppy",
@@ -120,10 +79,36 @@ _FACTS = timeline(
         ),
         # systemd's names for network cards came with 197; 3 has 195 (from memory).
         "4": dict(loader="/isolinux/{arch}", arguments=(), has_slot_names=True),
+        # OpenSSH 7.5, with rsa-sha2 signatures (from memory); 5 has 6.6.
+        "6": dict(has_legacy_ssh=False),
         # osinfo-db.
         "7": dict(loader="/boot"),
     },
     start=dict(
+        i386=("iso",),
+        package_manager="rpm",
+        init="sysv",
+        # Red Hat's init script, from which theirs is, and sshd-keygen later.
+        makes_host_keys_at_boot=True,
+        can_make_missing_host_keys=False,
+        host_key_types=("rsa", "dsa"),
+        has_legacy_ssh=True,
+        password_schemes=("md5",),
+        boot_limit_s=300.0,
+        # Known to have worked; memory from memory.
+        disk_bus="ide",
+        disk_buses=("ide",),
+        nic_model="rtl8139",
+        nic_models=("rtl8139", "pcnet", "ne2k_pci"),
+        # QEMU's q35 has no floppy drive. How DVDs start under UEFI firmware is not known: they are not planned for it.
+        machine_type="pc",
+        other_machine_types=(),
+        memory_bytes=256 * MIB,
+        # Logical volumes can be told to the last ones alone, and in words that are documented nowhere.
+        has_lvm=False,
+        has_biosboot=False,
+        filesystems=("ext3", "ext2", "xfs", "reiserfs"),
+        boot_filesystem="ext3",
         volume_id="Mandrake-{version}-CD1",
         # A floppy's image, which the CD boots from.
         loader="",
@@ -143,21 +128,15 @@ _FACTS = timeline(
 
 
 RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro=distro,
-        version=version,
-        codename="",
-        planner=Mandriva,
-        install_types={arch: ("iso",) for arch in (("i386", "x86_64") if version in _ON_X86_64 else ("i386",))},
+    make_release(
+        Mandriva,
+        MandrivaFacts,
+        distro,
+        version,
+        _FACTS[version],
         end_of_life=end_of_life,
         # Respins: 4.1 to 7.1.
         point_releases=int(distro == "Mageia" and 4 <= int(version) <= 7),
-        facts=MandrivaFacts(
-            system=SystemFacts(**_SYSTEM[version]),
-            hardware=HardwareFacts(**_HARDWARE[version]),
-            partitions=PartitionFacts(**_PARTITIONS[version]),
-            **_FACTS[version],
-        ),
     )
     for (distro, version), end_of_life in _ENDS.items()
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from oz.guests.base import Alias, Release
-from oz.guests.releases.fedora import RED_HAT_LINUX, TRUNK, make_release
+from oz.guests.releases.fedora import RED_HAT_LINUX, TRUNK, make_row
 from oz.guests.timeline import timeline
 
 
@@ -198,13 +198,13 @@ def _rows(distro: str, major: str, line: _Line) -> Iterator[Release]:
         # A stream has no minor releases.
         name = major if distro == "CentOSStream" else version
         if name == version or version == versions[-1]:
-            release = make_release(distro, name, line.arches_of(version), line.end_of_life, facts)
+            release = make_row(distro, name, line.arches_of(version), line.end_of_life, facts)
             yield replace(release, is_growing=line.is_growing and version == versions[-1])
 
 
 RELEASES: tuple[Release, ...] = (
     *(
-        make_release("RedHatLinux", version, ("i386",), end, TRUNK[f"RHL {version}"])
+        make_row("RedHatLinux", version, ("i386",), end, TRUNK[f"RHL {version}"])
         for version, end in RED_HAT_LINUX.items()
     ),
     *(

@@ -5,7 +5,8 @@ Where a comment names a version of subiquity, the notes of that release say so (
 
 from typing import Any
 
-from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.base import Release, SystemFacts, make_release, pick
+from oz.guests.hardware import HardwareFacts
 from oz.guests.releases import debian
 from oz.guests.subiquity import Subiquity
 from oz.guests.subiquityfacts import SubiquityFacts
@@ -28,22 +29,6 @@ _UBUNTU = {
     "25.10": ("questing", 0, "2026-07-09"),
     "26.04": ("resolute", 1, "2031-05-29"),
 }
-_LONG_TERM = ("20.04", "22.04", "24.04", "26.04")
-
-_SYSTEM = timeline(
-    tuple(_UBUNTU),
-    # The first release whose own sources are deb822 (its release notes).
-    {"24.04": dict(package_manager="apt-sources")},
-    # cloud-init makes host keys as well, but is switched off.
-    start={**debian.SYSTEM["10"], "host_key_types": ("rsa", "ecdsa", "ed25519")},
-)
-
-_HARDWARE = timeline(
-    tuple(_UBUNTU),
-    # osinfo-db. A live desktop is the larger of the two: Ubuntu recommends 4 GiB for it.
-    {"23.04": dict(memory_bytes=3072 * MIB)},
-    start={**debian.HARDWARE["9"], "memory_bytes": 2048 * MIB},
-)
 
 _FACTS = timeline(
     tuple(_UBUNTU),
@@ -54,13 +39,26 @@ _FACTS = timeline(
         # The place on the medium was wrong at first, and right from the middle of 2022 on (subiquity's pull request
         # 1312): 22.04 itself is older, its point releases are not. A seed serves all of them.
         "22.10": dict(reads_medium=True),
+        # osinfo-db. A live desktop is the larger of the two: Ubuntu recommends 4 GiB for it.
+        "23.04": dict(memory_bytes=3072 * MIB),
+        # The first release whose own sources are deb822 (its release notes).
+        "24.04": dict(package_manager="apt-sources"),
     },
     start=dict(
+        pick(debian.FACTS["10"], SystemFacts, HardwareFacts),
+        x86_64=("iso",),
+        aarch64=("iso",),
+        # cloud-init makes host keys as well, but is switched off.
+        host_key_types=("rsa", "ecdsa", "ed25519"),
+        memory_bytes=2048 * MIB,
         reads_medium=False,
         can_power_off=False,
         # What the installer itself offers, and ext2 and ext3, which curtin makes as well (its block/mkfs.py). ext4 is
         # what it takes.
         filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "vfat"),
+        boot_filesystem="ext4",
+        has_lvm=True,
+        has_biosboot=True,
         # https://ubuntu.com/server/docs/system-requirements says so of servers; a desktop takes three times as much,
         # which its installer finds out.
         disk_bytes_min=5 * 1024 * MIB,
@@ -71,41 +69,32 @@ _FACTS = timeline(
 )
 
 # What is not here has moved to the archive of old releases, all architectures of it.
-_ON_MIRRORS = _LONG_TERM
+_ON_MIRRORS = ("14.04", "16.04", "18.04", "20.04", "22.04", "24.04", "26.04")
+_WITH_LTS_IN_ITS_NAME = ("10.04", "12.04", *_ON_MIRRORS)
 
 
-def _place(version: str) -> dict[str, Any]:
-    """What its server medium is called, and where it is to be had."""
+def place(version: str, kind: str = "Ubuntu-Server") -> dict[str, Any]:
+    """What a CD of that kind is called, and where the release is to be had."""
     is_on_mirrors = version in _ON_MIRRORS
     return dict(
-        medium_name=f"Ubuntu-Server {version}{' LTS' if version in _LONG_TERM else ''}",
+        medium_name=f"{kind} {version}{' LTS' if version in _WITH_LTS_IN_ITS_NAME else ''}",
         mirror="http://mirrors.kernel.org/ubuntu" if is_on_mirrors else "http://old-releases.ubuntu.com/ubuntu",
         ports_mirror="http://ports.ubuntu.com/ubuntu-ports" if is_on_mirrors else None,
     )
 
 
-FACTS = {
-    version: SubiquityFacts(
-        system=SystemFacts(**_SYSTEM[version]),
-        hardware=HardwareFacts(**_HARDWARE[version]),
-        **_FACTS[version],
-        **_place(version),
-    )
-    for version in _UBUNTU
-}
-
-RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro="Ubuntu",
-        version=version,
+# The first has debian-installer as well, and its row in oz.guests.releases.ubuntu.
+FOCAL, *_LATER = (
+    make_release(
+        Subiquity,
+        SubiquityFacts,
+        "Ubuntu",
+        version,
+        {**_FACTS[version], **place(version)},
         codename=codename,
-        planner=Subiquity,
-        install_types={arch: ("iso",) for arch in ("x86_64", "aarch64")},
         end_of_life=end_of_life,
-        facts=FACTS[version],
         point_releases=points,
     )
     for version, (codename, points, end_of_life) in _UBUNTU.items()
-    # It has debian-installer as well, and its row in oz.guests.releases.ubuntu.
-    if version != "20.04"
 )
+RELEASES: tuple[Release, ...] = tuple(_LATER)

@@ -5,7 +5,8 @@ inst_finish. "Known to have worked" is what the old Oz installed.
 """
 
 from oz.guests.agama import Agama, AgamaFacts
-from oz.guests.base import Alias, HardwareFacts, Release, SystemFacts
+from oz.guests.base import Alias, Release, SystemFacts, make_release, pick
+from oz.guests.hardware import HardwareFacts
 from oz.guests.partitions import PartitionFacts
 from oz.guests.suse import Suse
 from oz.guests.susefacts import SuseFacts
@@ -33,35 +34,18 @@ _SLES = {
     "15.4": "2023-12-31", "15.5": "2024-12-31", "15.6": "2025-12-31", "15.7": "2031-07-31",
 }  # fmt: skip
 
-_SYSTEM = timeline(
-    tuple(_OPENSUSE),
-    {
-        # zypper has credentials files and "clean --all" from 11.1 on (libzypp 5, from memory).
-        "11.1": dict(package_manager="zypper"),
-        # glibc knows SHA-512 from 2.7 on, but it is pam_unix2 with a crypt library of its own that checks passwords;
-        # YaST offers SHA-512 since about here (from memory), and MD5 worked in all releases before.
-        "11.2": dict(password_schemes=("sha512",)),
-        # Release announcement of 12.1.
-        "12.1": dict(init="systemd"),
-        # OpenSSH 5.9 brought ssh-keygen -A; 12.1 has 5.8, 12.2 6.0 (from memory).
-        "12.2": dict(can_make_missing_host_keys=True),
-        # OpenSSH 7.2, with rsa-sha2 signatures (RFC 8332); 42.1 has 6.6 (from memory).
-        "42.2": dict(has_legacy_ssh=False),
-    },
-    start=dict(
-        package_manager="zypper-old",
-        init="sysv",
-        # /etc/init.d/sshd does, later sshd-gen-keys-start, which its unit runs.
-        makes_host_keys_at_boot=True,
-        can_make_missing_host_keys=False,
-        host_key_types=("rsa", "dsa"),
-        has_legacy_ssh=True,
-        password_schemes=("md5",),
-        boot_limit_s=300.0,
-    ),
+_BOTH = ("iso", "url")
+# osinfo-db claims virtio 1.0, q35 and e1000e for the Linux 4.4 that 42.2 and SLES 12 SP2 share. OpenSSH 7.2, with
+# rsa-sha2 signatures (RFC 8332), is in both; 42.1 has 6.6 (from memory). Both have a port to aarch64.
+_LINUX_4_4 = dict(
+    aarch64=_BOTH,
+    machine_type="q35",
+    nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+    efi_architectures=("x86_64", "aarch64"),
+    has_legacy_ssh=False,
 )
 
-_HARDWARE = timeline(
+_OPENSUSE_FACTS = timeline(
     tuple(_OPENSUSE),
     {
         # Known to have worked with both from 11.0 on.
@@ -71,62 +55,34 @@ _HARDWARE = timeline(
             nic_model="virtio",
             nic_models=("virtio", "e1000", "rtl8139", "pcnet", "ne2k_pci"),
         ),
-        # osinfo-db, as the other amounts of memory up to 13.2.
-        "12.1": dict(memory_bytes=1024 * MIB),
-        # The first DVDs that boot under UEFI (EFI/BOOT/grub.cfg).
-        "12.2": dict(efi_architectures=("x86_64",)),
-        # osinfo-db claims virtio-scsi from here on.
-        "12.3": dict(disk_buses=("virtio", "ide", "sata", "scsi")),
-        # osinfo-db claims virtio 1.0, q35 and e1000e for the Linux 4.4 that 42.2 and SLES 12 SP2 share.
-        "42.2": dict(
-            machine_type="q35",
-            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
-            efi_architectures=("x86_64", "aarch64"),
-        ),
-        # osinfo-db's 1 GiB is what YaST itself asks for; its image is in memory too when it comes from a tree.
-        "15.0": dict(memory_bytes=1536 * MIB),
-    },
-    start=dict(
-        # Known to have worked.
-        disk_bus="ide",
-        disk_buses=("ide", "sata"),
-        nic_model="rtl8139",
-        nic_models=("rtl8139", "e1000", "pcnet", "ne2k_pci"),
-        machine_type="pc",
-        memory_bytes=512 * MIB,
-        bios_architectures=("i386", "x86_64"),
-        efi_architectures=(),
-    ),
-)
-
-_PARTITIONS = timeline(
-    tuple(_OPENSUSE),
-    {
-        # Release announcement of 11.2: ext4 is the default.
+        # zypper has credentials files and "clean --all" from 11.1 on (libzypp 5, from memory).
+        "11.1": dict(package_manager="zypper"),
         "11.2": dict(
-            filesystems=("ext4", "ext3", "ext2", "xfs", "reiserfs"), boot_filesystem="ext4", system_bytes_min=3 * GIB
+            # glibc knows SHA-512 from 2.7 on, but it is pam_unix2 with a crypt library of its own that checks
+            # passwords; YaST offers SHA-512 since about here (from memory), and MD5 worked in all releases before.
+            password_schemes=("sha512",),
+            # Release announcement of 11.2: ext4 is the default.
+            filesystems=("ext4", "ext3", "ext2", "xfs", "reiserfs"),
+            boot_filesystem="ext4",
+            system_bytes_min=3 * GIB,
         ),
-        # Partitions for GRUB are left unformatted from autoyast2 3.1.40 on (2014-06); a profile's disklabel counts from
-        # 2.22 on. btrfs would be asked for with its subvolumes, reiserfs left the enterprise kernel.
-        "42.1": dict(filesystems=("ext4", "xfs", "ext3", "ext2"), has_biosboot=True),
-    },
-    start=dict(
-        filesystems=("ext3", "ext2", "xfs", "reiserfs"),
-        boot_filesystem="ext3",
-        has_lvm=True,
-        has_biosboot=False,
-        # These sizes and SLES' are osinfo-db's.
-        system_bytes_min=500 * MIB,
-    ),
-)
-
-_FACTS = timeline(
-    tuple(_OPENSUSE),
-    {
-        # The old Oz asked for dhcp-client from here on.
-        "12.1": dict(packages=("openssh", "autoyast2-installation", "dhcp-client")),
-        "12.2": dict(boot_loaders=dict(bios="grub2", efi="grub2-efi")),
-        "12.3": dict(volume_id="openSUSE-{version}-DVD-{arch}"),
+        "12.1": dict(
+            # Release announcement of 12.1.
+            init="systemd",
+            # osinfo-db, as the other amounts of memory up to 13.2.
+            memory_bytes=1024 * MIB,
+            # The old Oz asked for dhcp-client from here on.
+            packages=("openssh", "autoyast2-installation", "dhcp-client"),
+        ),
+        "12.2": dict(
+            # OpenSSH 5.9 brought ssh-keygen -A; 12.1 has 5.8, 12.2 6.0 (from memory).
+            can_make_missing_host_keys=True,
+            # The first DVDs that boot under UEFI (EFI/BOOT/grub.cfg).
+            efi_architectures=("x86_64",),
+            boot_loaders=dict(bios="grub2", efi="grub2-efi"),
+        ),
+        # osinfo-db claims virtio-scsi from here on.
+        "12.3": dict(volume_id="openSUSE-{version}-DVD-{arch}", disk_buses=("virtio", "ide", "sata", "scsi")),
         # systemd 197 brought them: 13.1 has 208 (from memory).
         "13.1": dict(has_slot_names=True),
         "13.2": dict(
@@ -148,11 +104,50 @@ _FACTS = timeline(
             patterns=("base", "sw_management"),
             packages=("openssh", "wicked"),
             tree_protocols=("http", "https", "ftp"),
+            # Leap is for x86_64 alone at first; 42.2 has a port.
+            i386=(),
+            # Partitions for GRUB are left unformatted from autoyast2 3.1.40 on (2014-06); a profile's disklabel counts
+            # from 2.22 on. btrfs would be asked for with its subvolumes, reiserfs left the enterprise kernel.
+            filesystems=("ext4", "xfs", "ext3", "ext2"),
+            has_biosboot=True,
         ),
-        # There is no file "content" any more.
-        "15.0": dict(product="", interface_element="name"),
+        "42.2": _LINUX_4_4,
+        "15.0": dict(
+            # There is no file "content" any more.
+            product="",
+            interface_element="name",
+            # osinfo-db's 1 GiB is what YaST itself asks for; its image is in memory too when it comes from a tree.
+            memory_bytes=1536 * MIB,
+        ),
     },
     start=dict(
+        i386=_BOTH,
+        x86_64=_BOTH,
+        aarch64=(),
+        package_manager="zypper-old",
+        init="sysv",
+        # /etc/init.d/sshd does, later sshd-gen-keys-start, which its unit runs.
+        makes_host_keys_at_boot=True,
+        can_make_missing_host_keys=False,
+        host_key_types=("rsa", "dsa"),
+        has_legacy_ssh=True,
+        password_schemes=("md5",),
+        boot_limit_s=300.0,
+        # Known to have worked.
+        disk_bus="ide",
+        disk_buses=("ide", "sata"),
+        nic_model="rtl8139",
+        nic_models=("rtl8139", "e1000", "pcnet", "ne2k_pci"),
+        machine_type="pc",
+        memory_bytes=512 * MIB,
+        bios_architectures=("i386", "x86_64"),
+        efi_architectures=(),
+        filesystems=("ext3", "ext2", "xfs", "reiserfs"),
+        boot_filesystem="ext3",
+        has_lvm=True,
+        has_biosboot=False,
+        # These sizes and SLES' are osinfo-db's.
+        system_bytes_min=500 * MIB,
         # As osinfo-db has it of 11.3 to 12.2, with a build's number behind it; the version is in "content".
         volume_id="openSUSE-DVD-{arch}",
         product="openSUSE",
@@ -172,31 +167,15 @@ _FACTS = timeline(
 )
 
 # SLES was cut from openSUSE: 11 from 11.1, 12 from 13.2, its service packs on the way to Leap 42, 15 with Leap 15.
-_SLES_SYSTEM, _SLES_HARDWARE = (
-    timeline(
-        tuple(_SLES),
-        {"12.0": opensuse["13.2"], "12.2": opensuse["42.2"], "15.0": opensuse["15.0"]},
-        start=opensuse["11.1"],
-    )
-    for opensuse in (_SYSTEM, _HARDWARE)
-)
-_SLES_PARTITIONS = timeline(
-    tuple(_SLES),
-    {
-        "12.0": {
-            **_PARTITIONS["13.2"],
-            "filesystems": ("ext4", "xfs", "ext3", "ext2"),
-            "has_biosboot": True,
-            "system_bytes_min": GIB,
-        },
-    },
-    start={**_PARTITIONS["11.1"], "system_bytes_min": GIB},
-)
 _SLES_FACTS = timeline(
     tuple(_SLES),
     {
         "12.0": {
-            **_FACTS["13.2"],
+            **_OPENSUSE_FACTS["13.2"],
+            "i386": (),
+            "filesystems": ("ext4", "xfs", "ext3", "ext2"),
+            "has_biosboot": True,
+            "system_bytes_min": GIB,
             "volume_id": "SLE-{major}{pack}-Server-DVD-{arch}",
             "product": "SUSE Linux Enterprise Server",
             # As for Leap 42.1; its kernel has no driver for floppies, from memory.
@@ -206,8 +185,10 @@ _SLES_FACTS = timeline(
         },
         # As Leap 42.1, which came out a month before.
         "12.1": dict(has_second_stage=False, packages=("openssh", "wicked")),
+        "12.2": _LINUX_4_4,
         "15.0": {
-            **_FACTS["15.0"],
+            **_OPENSUSE_FACTS["15.0"],
+            "system_bytes_min": GIB,
             "volume_id": "SLE-{major}{pack}-Full-{arch}",
             # On the medium called Full, and where somebody joined both DVDs of 15 and SP1; what is called Installer or
             # Online has no packages, and wants a registration.
@@ -216,33 +197,30 @@ _SLES_FACTS = timeline(
         },
     },
     start={
-        **_FACTS["11.1"],
+        **_OPENSUSE_FACTS["11.1"],
+        "system_bytes_min": GIB,
         "volume_id": "SLES-{major}{pack}-DVD-{arch}",
         "product": "SUSE Linux Enterprise Server",
         "patterns": ("Minimal",),
     },
 )
 
-_BOTH = ("iso", "url")
-_OPENSUSE_ARCHES = timeline(
-    tuple(_OPENSUSE),
-    {
-        # Leap is for x86_64 alone at first; 42.2 has a port.
-        "42.1": dict(i386=()),
-        "42.2": dict(aarch64=_BOTH),
-    },
-    start=dict(i386=_BOTH, x86_64=_BOTH, aarch64=()),
-)
-_SLES_ARCHES = timeline(
-    tuple(_SLES),
-    {"12.0": dict(i386=()), "12.2": dict(aarch64=_BOTH)},
-    start=dict(i386=_BOTH, x86_64=_BOTH, aarch64=()),
-)
-
 # Last days: openSUSE's and SUSE's lists of lifetimes, from memory; Tumbleweed has none.
 _AGAMA = {
     "openSUSE": {"16.0": "2027-10-31", "16.1": "2028-10-31", "Tumbleweed": "9999-12-31"},
     "SLES": {"16.0": "2027-11-30", "16.1": "2028-11-30"},
+}
+_AGAMA_START = {
+    **pick(_OPENSUSE_FACTS["15.6"], SystemFacts, HardwareFacts, PartitionFacts),
+    "x86_64": ("iso",),
+    "aarch64": ("iso",),
+    # Agama's own least is 2 GiB, for a system without the browser that its live medium starts.
+    "memory_bytes": 4096 * MIB,
+    "disk_buses": ("virtio", "sata", "scsi"),
+    "nic_models": ("virtio", "e1000e"),
+    "mode": None,
+    "limit_s": 5400.0,
+    "inactivity_s": 600.0,
 }
 _AGAMA_FACTS = {
     "openSUSE": timeline(
@@ -253,58 +231,22 @@ _AGAMA_FACTS = {
             # the network. Planned is the one whose installer has a future: Agama's developers are YaST's.
             "Tumbleweed": dict(label="openSUSE", product="Tumbleweed", limit_s=7200.0),
         },
-        start=dict(label="Leap-16.0", product="openSUSE_Leap", mode=None, limit_s=5400.0, inactivity_s=600.0),
+        start=dict(_AGAMA_START, label="Leap-16.0", product="openSUSE_Leap"),
     ),
     "SLES": timeline(
         tuple(_AGAMA["SLES"]),
         # sles_161.yaml knows an immutable one besides.
         {"16.1": dict(label="SUSE-SLE-16.1", mode="standard")},
-        start=dict(label="SUSE-SLE-16", product="SLES", mode=None, limit_s=5400.0, inactivity_s=600.0),
+        start=dict(_AGAMA_START, label="SUSE-SLE-16", product="SLES"),
     ),
-}
-_AGAMA_HARDWARE = {
-    **_HARDWARE["15.6"],
-    # Agama's own least is 2 GiB, for a system without the browser that its live medium starts.
-    "memory_bytes": 4096 * MIB,
-    "disk_buses": ("virtio", "sata", "scsi"),
-    "nic_models": ("virtio", "e1000e"),
 }
 
 RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro=distro,
-        version=version,
-        codename="",
-        planner=Suse,
-        install_types={arch: types for arch, types in arches[version].items() if types},
-        end_of_life=end_of_life,
-        facts=SuseFacts(
-            system=SystemFacts(**system[version]),
-            hardware=HardwareFacts(**hardware[version]),
-            partitions=PartitionFacts(**partitions[version]),
-            **facts[version],
-        ),
-    )
-    for distro, ends, arches, system, hardware, partitions, facts in (
-        ("openSUSE", _OPENSUSE, _OPENSUSE_ARCHES, _SYSTEM, _HARDWARE, _PARTITIONS, _FACTS),
-        ("SLES", _SLES, _SLES_ARCHES, _SLES_SYSTEM, _SLES_HARDWARE, _SLES_PARTITIONS, _SLES_FACTS),
-    )
+    make_release(Suse, SuseFacts, distro, version, facts[version], end_of_life=end_of_life)
+    for distro, ends, facts in (("openSUSE", _OPENSUSE, _OPENSUSE_FACTS), ("SLES", _SLES, _SLES_FACTS))
     for version, end_of_life in ends.items()
 ) + tuple(
-    Release(
-        distro=distro,
-        version=version,
-        codename="",
-        planner=Agama,
-        install_types={"x86_64": ("iso",), "aarch64": ("iso",)},
-        end_of_life=end_of_life,
-        facts=AgamaFacts(
-            system=SystemFacts(**_SYSTEM["15.6"]),
-            hardware=HardwareFacts(**_AGAMA_HARDWARE),
-            partitions=PartitionFacts(**_PARTITIONS["15.6"]),
-            **_AGAMA_FACTS[distro][version],
-        ),
-    )
+    make_release(Agama, AgamaFacts, distro, version, _AGAMA_FACTS[distro][version], end_of_life=end_of_life)
     for distro, ends in _AGAMA.items()
     for version, end_of_life in ends.items()
 )

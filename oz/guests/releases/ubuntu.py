@@ -5,7 +5,7 @@ Where a comment names a package and its version, its changelog says so.
 
 from typing import Any
 
-from oz.guests.base import HardwareFacts, Release, SystemFacts
+from oz.guests.base import Release, make_release
 from oz.guests.debianfacts import DebianFacts, Question
 from oz.guests.releases import debian, subiquity
 from oz.guests.subiquity import UbuntuEither
@@ -49,55 +49,9 @@ _UBUNTU = {
     "20.04": ("focal", 6, "2025-05-31"),
 }
 
-SYSTEM = timeline(
-    tuple(_UBUNTU),
-    {
-        # SHA-512 hashes since glibc 2.7 (crypt(3)), which is hardy's; gutsy has 2.6.1.
-        "8.04": dict(password_schemes=("sha512",)),
-        # apt reads trusted.gpg.d since 0.7.25.1; karmic has 0.7.23, lucid 0.7.25.3.
-        # sshd became an upstart job, /etc/init/ssh.conf: remembered, not looked up.
-        "10.04": dict(package_manager="apt-parts", init="upstart"),
-        # OpenSSH 5.7 brought ECDSA host keys; natty has 5.8.
-        "11.04": dict(host_key_types=("rsa", "dsa", "ecdsa")),
-        # OpenSSH 5.9 brought ssh-keygen -A; oneiric has 5.8.
-        "12.04": dict(can_make_missing_host_keys=True),
-        # systemd is the default init from vivid on (its release notes).
-        "15.04": dict(init="systemd"),
-        # OpenSSH 7.2 brought rsa-sha2 signatures (RFC 8332); wily has 6.9.
-        "16.04": dict(has_legacy_ssh=False),
-        # apt 1.1 reads Signed-By with a file, 1.4 an armoured one (apt NEWS); xenial has 1.2, zesty 1.4.
-        "17.04": dict(package_manager="apt-signed-by"),
-        # apt 1.5 reads https itself.
-        "17.10": dict(package_manager="apt-https"),
-    },
-    start={**debian.SYSTEM["5"], "password_schemes": ("md5",)},
-)
-
-HARDWARE = timeline(
-    tuple(_UBUNTU),
-    {
-        # The old Oz installed it on virtio; osinfo-db claims the network card, and the disk from 9.04 on.
-        "8.04": debian.HARDWARE["5"],
-        # amd64 CDs have an UEFI entry since 10.10 (https://wiki.ubuntu.com/FoundationsTeam/Specs/MaverickUefiSupport);
-        # this table waits for the first long-term release that has it.
-        "12.04": dict(efi_architectures=("x86_64", "aarch64")),
-        # virtio-scsi is in Linux 3.4 (its virtio_scsi.c); osinfo-db says 1 GiB from here on.
-        "12.10": dict(memory_bytes=1024 * MIB, disk_buses=("virtio", "ide", "sata", "scsi")),
-        # osinfo-db claims q35 and e1000e from here on.
-        "18.04": dict(
-            machine_type="q35",
-            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
-        ),
-    },
-    start={
-        **debian.HARDWARE["5"],
-        # What the old Oz installed it on.
-        "disk_bus": "ide",
-        "disk_buses": ("ide",),
-        "nic_model": "rtl8139",
-        "nic_models": ("rtl8139", "e1000", "pcnet", "ne2k_pci"),
-    },
-)
+# Which installers there were: server CDs as osinfo-db and https://cdimage.ubuntu.com/releases list them, and the
+# netboot directories of each release, dists/CODENAME/main/installer-*.
+_ISO_AND_URL = ("iso", "url")
 
 
 def _layout(name: str) -> tuple[Question, ...]:
@@ -112,7 +66,7 @@ _PACKAGE_QUESTIONS = (
     Question(name="pkgsel/install-language-support", kind="boolean", answer="false"),
 )
 
-FACTS = timeline(
+_FACTS = timeline(
     tuple(_UBUNTU),
     {
         # localechooser 0.07 (kickseed 0.28).
@@ -121,6 +75,9 @@ FACTS = timeline(
             # prebaseconfig 1.14 has no second stage any more; its initrd is an initramfs.
             has_second_stage=False,
             kernel_arguments=(),
+            # Whether those before read /preseed.cfg in their initrd, which is no cpio archive, is not known.
+            i386=_ISO_AND_URL,
+            x86_64=_ISO_AND_URL,
             # Without one, its CDs add nothing (apt-setup, 90security); from a tree it must be a host, or the first
             # list of sources has none (base-installer, library.sh).
             has_security_host=True,
@@ -152,6 +109,10 @@ FACTS = timeline(
         # Linux 2.6.22 (Documentation/x86/boot.txt, cmdline_size). It took the old Oz no longer than later ones.
         "7.10": dict(command_line_bytes_max=2047, limit_s=1800.0),
         "8.04": dict(
+            # SHA-512 hashes since glibc 2.7 (crypt(3)), which is hardy's; gutsy has 2.6.1.
+            password_schemes=("sha512",),
+            # The old Oz installed it on virtio; osinfo-db claims the network card, and the disk from 9.04 on.
+            **{name: debian.FACTS["5"][name] for name in ("disk_bus", "disk_buses", "nic_model", "nic_models")},
             # partman-base 114ubuntu2; the label question moved with its 114.
             partitioned_choice="finish",
             label_questions=("partman/confirm_write_new_label", "partman-partitioning/confirm_write_new_label"),
@@ -160,16 +121,19 @@ FACTS = timeline(
             # partman-auto 84; intrepid has 78.
             unlimited_size="-1",
             # partman-auto takes ext4 since 85 (its changelog); jaunty's release notes offer it.
-            other_filesystems=("ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
+            filesystems=("ext3", "ext2", "ext4", "xfs", "jfs", "reiserfs", "vfat"),
             # rootskel 1.65, which came in the freeze of intrepid.
             can_power_off=True,
         ),
         # ext4 is the default, and GRUB 2, which reads all of the others, the boot loader (release notes).
         "9.10": dict(
-            filesystem="ext4",
-            other_filesystems=("ext2", "ext3", "xfs", "jfs", "reiserfs", "vfat"),
-            unbootable_filesystems=(),
+            filesystems=("ext4", "ext2", "ext3", "xfs", "jfs", "reiserfs", "vfat"),
+            boot_filesystem="ext4",
+            unbootable=(),
         ),
+        # apt reads trusted.gpg.d since 0.7.25.1; karmic has 0.7.23, lucid 0.7.25.3.
+        # sshd became an upstart job, /etc/init/ssh.conf: remembered, not looked up.
+        "10.04": dict(package_manager="apt-parts", init="upstart"),
         "10.10": dict(
             # choose-mirror 2.30 does not know the words any more, and 2.29 nothing else (kickseed 0.55).
             manual_country="manual",
@@ -179,30 +143,64 @@ FACTS = timeline(
                 Question(name="keyboard-configuration/layoutcode", kind="string", answer="us"),
             ),
         ),
+        # OpenSSH 5.7 brought ECDSA host keys; natty has 5.8.
+        "11.04": dict(host_key_types=("rsa", "dsa", "ecdsa")),
         "12.04": dict(
+            # OpenSSH 5.9 brought ssh-keygen -A; oneiric has 5.8.
+            can_make_missing_host_keys=True,
+            # amd64 CDs have an UEFI entry since 10.10
+            # (https://wiki.ubuntu.com/FoundationsTeam/Specs/MaverickUefiSupport); this table waits for the first
+            # long-term release that has it.
+            efi_architectures=("x86_64", "aarch64"),
             keyboard_questions=_layout("keyboard-configuration/layoutcode"),
             label_questions=("partman-partitioning/confirm_write_new_label",),
-            has_biosgrub=True,
+            has_biosboot=True,
             # As in Debian's release of those days.
-            other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
-            unbootable_filesystems=("btrfs",),
+            filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "jfs", "reiserfs", "vfat"),
+            unbootable=("btrfs",),
         ),
+        # virtio-scsi is in Linux 3.4 (its virtio_scsi.c); osinfo-db says 1 GiB from here on.
+        "12.10": dict(memory_bytes=1024 * MIB, disk_buses=("virtio", "ide", "sata", "scsi")),
         # keys only by default: Debian's sshd_config of new installations since openssh 1:6.6p1-1.
         # partman-auto 110 of 2013 dropped reiserfs (its changelog).
-        "14.04": dict(root_login=None, other_filesystems=("ext2", "ext3", "xfs", "btrfs", "jfs", "vfat")),
+        "14.04": dict(root_login=None, filesystems=("ext4", "ext2", "ext3", "xfs", "btrfs", "jfs", "vfat")),
         # Since Linux 3.14 what follows "--" goes to init (Linux: Documentation/admin-guide/kernel-parameters.rst);
         # utopic has 3.16. So have the CDs of 14.04.2, and later ones newer kernels: there the installer talks on the
         # screen alone.
         "14.10": dict(user_separator="---"),
+        # systemd is the default init from vivid on (its release notes).
+        "15.04": dict(init="systemd"),
         # systemd's names came with wily (its release notes).
         "15.10": dict(has_slot_names=True),
+        # OpenSSH 7.2 brought rsa-sha2 signatures (RFC 8332); wily has 6.9.
+        "16.04": dict(aarch64=_ISO_AND_URL, has_legacy_ssh=False),
+        # apt 1.1 reads Signed-By with a file, 1.4 an armoured one (apt NEWS); xenial has 1.2, zesty 1.4.
+        "17.04": dict(package_manager="apt-signed-by"),
+        # apt 1.5 reads https itself.
+        "17.10": dict(package_manager="apt-https"),
+        "18.04": dict(
+            # No CD any more, and with 19.10 no kernel (its release notes).
+            i386=("url",),
+            # osinfo-db claims q35 and e1000e from here on.
+            machine_type="q35",
+            nic_models=("virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci"),
+        ),
         # partman-auto-lvm asks how much of the group to take since 70, of August 2018 (its changelog).
-        "18.10": dict(can_leave_volume_space=True),
+        "18.10": dict(fills=("plain",)),
+        "19.10": dict(i386=()),
         # dists/focal/main/installer-amd64/current has the netboot directory under this name.
         "20.04": dict(images_directory="legacy-images"),
     },
     start={
         **debian.FACTS["5"],
+        "i386": ("iso",),
+        "x86_64": ("iso",),
+        "password_schemes": ("md5",),
+        # What the old Oz installed it on.
+        "disk_bus": "ide",
+        "disk_buses": ("ide",),
+        "nic_model": "rtl8139",
+        "nic_models": ("rtl8139", "e1000", "pcnet", "ne2k_pci"),
         # Its initrd is a file system on a RAM disk; the CDs' own isolinux.cfg has these.
         "kernel_arguments": ("ramdisk_size=16384", "root=/dev/rd/0", "rw"),
         "cd_arguments": (),
@@ -243,56 +241,16 @@ FACTS = timeline(
 )
 
 
-# Which installers there were: server CDs as osinfo-db and https://cdimage.ubuntu.com/releases list them, and the
-# netboot directories of each release, dists/CODENAME/main/installer-*.
-_ISO_AND_URL = ("iso", "url")
-_UBUNTU_ARCHES = timeline(
-    tuple(_UBUNTU),
-    {
-        # Whether the first two read /preseed.cfg in their initrd, which is no cpio archive, is not known.
-        "6.06": dict(i386=_ISO_AND_URL, x86_64=_ISO_AND_URL),
-        "16.04": dict(aarch64=_ISO_AND_URL),
-        # No CD any more, and with 19.10 no kernel (its release notes).
-        "18.04": dict(i386=("url",)),
-        "19.10": dict(i386=()),
-    },
-    start=dict(i386=("iso",), x86_64=("iso",), aarch64=()),
-)
-
-_SERVER_CDS_SINCE = "6.06"
-_WITH_LTS_IN_ITS_NAME = ("10.04", "12.04", "14.04", "16.04", "18.04", "20.04")
-# What is not here has moved to the archive of old releases, all architectures of it.
-_ON_MIRRORS = ("14.04", "16.04", "18.04", "20.04")
+def _release(version: str) -> Release:
+    codename, points, end_of_life = _UBUNTU[version]
+    # Before the first server CDs there was one for all.
+    kind = "Ubuntu" if version in ("5.04", "5.10") else "Ubuntu-Server"
+    facts = {**_FACTS[version], **subiquity.place(version, kind)}
+    row: dict[str, Any] = dict(codename=codename, point_releases=points, end_of_life=end_of_life)
+    if version == subiquity.FOCAL.version:
+        facts["live"] = subiquity.FOCAL.facts
+        return make_release(UbuntuEither, EitherFacts, "Ubuntu", version, facts, **row)
+    return make_release(Ubuntu, DebianFacts, "Ubuntu", version, facts, **row)
 
 
-def _place(version: str) -> dict[str, Any]:
-    """What its CD is called, and where it is to be had."""
-    kind = "Ubuntu" if list(_UBUNTU).index(version) < list(_UBUNTU).index(_SERVER_CDS_SINCE) else "Ubuntu-Server"
-    is_on_mirrors = version in _ON_MIRRORS
-    return dict(
-        medium_name=f"{kind} {version}{' LTS' if version in _WITH_LTS_IN_ITS_NAME else ''}",
-        mirror="http://mirrors.kernel.org/ubuntu" if is_on_mirrors else "http://old-releases.ubuntu.com/ubuntu",
-        ports_mirror="http://ports.ubuntu.com/ubuntu-ports" if is_on_mirrors else None,
-    )
-
-
-def _facts(version: str) -> dict[str, Any]:
-    system, hardware = SystemFacts(**SYSTEM[version]), HardwareFacts(**HARDWARE[version])
-    return {**FACTS[version], **_place(version), "system": system, "hardware": hardware}
-
-
-RELEASES: tuple[Release, ...] = tuple(
-    Release(
-        distro="Ubuntu",
-        version=version,
-        codename=codename,
-        planner=UbuntuEither if version in subiquity.FACTS else Ubuntu,
-        install_types={arch: types for arch, types in _UBUNTU_ARCHES[version].items() if types},
-        end_of_life=end_of_life,
-        facts=EitherFacts(**_facts(version), live=subiquity.FACTS[version])
-        if version in subiquity.FACTS
-        else DebianFacts(**_facts(version)),
-        point_releases=points,
-    )
-    for version, (codename, points, end_of_life) in _UBUNTU.items()
-)
+RELEASES: tuple[Release, ...] = tuple(map(_release, _UBUNTU))

@@ -1,6 +1,6 @@
 """The releases of Windows: 2000 to 2003, which text-mode setup installs, and all later ones."""
 
-from oz.guests.base import HardwareFacts, Release
+from oz.guests.base import Release, make_release
 from oz.guests.timeline import timeline
 from oz.guests.unattend import UnattendedWindows
 from oz.guests.unattendfacts import UnattendFacts
@@ -12,49 +12,19 @@ from oz.units import GIB, MIB
 # what is R2's own comes from its second CD, which nothing here installs.
 _WINDOWS = {"2000": "2010-07-13", "XP": "2014-04-08", "2003": "2015-07-14", "2003R2": "2015-07-14"}
 
-_ISO = ("iso",)
-_ARCHES = timeline(
-    tuple(_WINDOWS),
-    # XP Professional x64 Edition and the x64 editions of 2003, both of 2005.
-    {"XP": dict(x86_64=_ISO)},
-    start=dict(i386=_ISO),
-)
-
-_HARDWARE = timeline(
-    tuple(_WINDOWS),
-    {
-        # osinfo-db says 64 MiB for XP, 128 for 2003, 256 and 512 for 64 bits; less than this is slow.
-        # osinfo-db claims e1000 from XP on.
-        "XP": dict(
-            memory_bytes=512 * MIB,
-            nic_models=("rtl8139", "pcnet", "ne2k_pci", "e1000"),
-            qemu_options=(),
-        ),
-    },
-    start=dict(
-        machine_type="pc",
-        # No virtio drivers, and none for AHCI, on any of these CDs.
-        disk_bus="ide",
-        disk_buses=("ide",),
-        # What the old Oz installed all of them with.
-        nic_model="rtl8139",
-        nic_models=("rtl8139", "pcnet", "ne2k_pci"),
-        memory_bytes=256 * MIB,
-        # It keeps the clock of the hardware in local time (the old Oz; osinfo-db).
-        clock="localtime",
-        # All Windows since 95 know this card (QEMU: qemu-options.hx, -vga cirrus); std is a VGA of 16 colours to them.
-        video="cirrus",
-        asks_for_drivers=True,
-        # The installer's IDE driver fills the disk with its log when write interrupts come early (QEMU:
-        # qemu-options.hx, -win2k-hack, and hw/ide/core.c).
-        qemu_options=("-win2k-hack",),
-    ),
-)
+_ONE_PARTITION = dict(filesystems=("ntfs",), boot_filesystem="ntfs", has_lvm=False, has_biosboot=False)
 
 _FACTS = timeline(
     tuple(_WINDOWS),
     {
         "XP": dict(
+            # XP Professional x64 Edition and the x64 editions of 2003, both of 2005.
+            x86_64=("iso",),
+            # osinfo-db says 64 MiB for XP, 128 for 2003, 256 and 512 for 64 bits; less than this is slow.
+            memory_bytes=512 * MIB,
+            # osinfo-db claims e1000 from XP on.
+            nic_models=("rtl8139", "pcnet", "ne2k_pci", "e1000"),
+            qemu_options=(),
             # Unattend.txt of XP, [UserData]; unattend.doc of 2000 has ProductID.
             product_key_name="ProductKey",
             # The default of XP; of 2000, \WINNT.
@@ -76,6 +46,24 @@ _FACTS = timeline(
         "2003R2": dict(volume_ids={"i386": "CRMSFPP_EN", "x86_64": "CRMSXFPP_EN"}),
     },
     start=dict(
+        **_ONE_PARTITION,
+        i386=("iso",),
+        machine_type="pc",
+        # No virtio drivers, and none for AHCI, on any of these CDs.
+        disk_bus="ide",
+        disk_buses=("ide",),
+        # What the old Oz installed all of them with.
+        nic_model="rtl8139",
+        nic_models=("rtl8139", "pcnet", "ne2k_pci"),
+        memory_bytes=256 * MIB,
+        # It keeps the clock of the hardware in local time (the old Oz; osinfo-db).
+        clock="localtime",
+        # All Windows since 95 know this card (QEMU: qemu-options.hx, -vga cirrus); std is a VGA of 16 colours to them.
+        video="cirrus",
+        asks_for_drivers=True,
+        # The installer's IDE driver fills the disk with its log when write interrupts come early (QEMU:
+        # qemu-options.hx, -win2k-hack, and hw/ide/core.c).
+        qemu_options=("-win2k-hack",),
         product_key_name="ProductID",
         target_path=r"\WINNT",
         has_server_editions=True,
@@ -138,11 +126,13 @@ _KEYS = {
     "2025": {"ServerStandard": "TVRH6-WHNXV-R9WG3-9XRFY-MY832", "ServerDatacenter": "D764K-2NDRG-47T6Q-P8T8W-YP6DF"},
 }
 
-_LATER_HARDWARE = timeline(
+_LATER_FACTS = timeline(
     tuple(_UNATTENDED),
     {
-        # osinfo-db: AHCI, e1000e and q35 from here on.
         "7": dict(
+            # Setup's reference, OOBE: which settings came and went.
+            has_wireless_setup=True,
+            # osinfo-db: AHCI, e1000e and q35 from here on.
             machine_type="q35",
             other_machine_types=("pc",),
             disk_bus="sata",
@@ -152,16 +142,32 @@ _LATER_HARDWARE = timeline(
             memory_bytes=2 * GIB,
             asks_for_drivers=False,
         ),
-        # Before it Windows draws by the BIOS's services under UEFI too, which OVMF has none of; for i386 it would take
-        # a UEFI of 32 bits.
-        "8": dict(efi_architectures=("x86_64",)),
-        # osinfo-db: 4 GiB, no BIOS (https://learn.microsoft.com/windows/whats-new/windows-11-requirements).
-        "11": dict(bios_architectures=(), memory_bytes=4 * GIB),
-        "2022": dict(bios_architectures=("i386", "x86_64"), memory_bytes=2 * GIB),
+        "8": dict(
+            has_network_location=False,
+            has_online_accounts=True,
+            # Before it Windows draws by the BIOS's services under UEFI too, which OVMF has none of; for i386 it would
+            # take a UEFI of 32 bits.
+            efi_architectures=("x86_64",),
+        ),
+        # "Get started with OpenSSH for Windows", Prerequisites: Windows 10 1809, Server 2019.
+        "10": dict(openssh_build=17763),
+        "2016": dict(openssh_build=None),
+        "2019": dict(openssh_build=17763),
+        "11": dict(
+            # osinfo-db: 4 GiB, no BIOS (https://learn.microsoft.com/windows/whats-new/windows-11-requirements).
+            bios_architectures=(),
+            memory_bytes=4 * GIB,
+            # The machine has no TPM, no Secure Boot, and perhaps a processor that is not on the list. These values are
+            # known from Setup itself and stand in published answer files for virtual machines; what Microsoft documents
+            # (AllowUpgradesWithUnsupportedTPMOrCPU) is for upgrades alone.
+            bypassed_checks=("BypassTPMCheck", "BypassSecureBootCheck", "BypassCPUCheck"),
+        ),
+        "2022": dict(bios_architectures=("i386", "x86_64"), memory_bytes=2 * GIB, bypassed_checks=()),
         # https://learn.microsoft.com/windows-server/get-started/hardware-requirements
         "2025": dict(bios_architectures=()),
     },
     start=dict(
+        **_ONE_PARTITION,
         machine_type="pc",
         other_machine_types=("q35",),
         disk_bus="ide",
@@ -173,26 +179,6 @@ _LATER_HARDWARE = timeline(
         memory_bytes=1 * GIB,
         clock="localtime",
         asks_for_drivers=True,
-    ),
-)
-
-_LATER_FACTS = timeline(
-    tuple(_UNATTENDED),
-    {
-        # Setup's reference, OOBE: which settings came and went.
-        "7": dict(has_wireless_setup=True),
-        "8": dict(has_network_location=False, has_online_accounts=True),
-        # "Get started with OpenSSH for Windows", Prerequisites: Windows 10 1809, Server 2019.
-        "10": dict(openssh_build=17763),
-        "2016": dict(openssh_build=None),
-        "2019": dict(openssh_build=17763),
-        # The machine has no TPM, no Secure Boot, and perhaps a processor that is not on the list. These values are
-        # known from Setup itself and stand in published answer files for virtual machines; what Microsoft documents
-        # (AllowUpgradesWithUnsupportedTPMOrCPU) is for upgrades alone.
-        "11": dict(bypassed_checks=("BypassTPMCheck", "BypassSecureBootCheck", "BypassCPUCheck")),
-        "2022": dict(bypassed_checks=()),
-    },
-    start=dict(
         has_network_location=True,
         has_wireless_setup=False,
         has_online_accounts=False,
@@ -212,40 +198,32 @@ _LATER_FACTS = timeline(
 def _unattended(version: str) -> Release:
     end_of_life, kernel, directory, disks, edition = _UNATTENDED[version]
     arches = ("x86_64", "i386")[: len(disks)]
-    return Release(
-        distro="Windows",
-        version=version,
-        codename="",
-        planner=UnattendedWindows,
-        install_types={arch: _ISO for arch in sorted(arches)},
+    facts = dict(
+        _LATER_FACTS[version],
+        is_server=version.startswith("20"),
+        edition=next(iter(_KEYS[version])),
+        edition_name=edition,
+        kernel=kernel,
+        generic_keys=_KEYS[version],
+        disk_bytes_min={arch: size * GIB for arch, size in zip(arches, disks, strict=True)},
+        disk_bytes_max=None,
+        virtio_directory=directory,
+        **{arch: ("iso",) for arch in sorted(arches)},
+    )
+    return make_release(
+        UnattendedWindows,
+        UnattendFacts,
+        "Windows",
+        version,
+        facts,
         end_of_life=end_of_life,
-        facts=UnattendFacts(
-            hardware=HardwareFacts(**_LATER_HARDWARE[version]),
-            is_server=version.startswith("20"),
-            edition=next(iter(_KEYS[version])),
-            edition_name=edition,
-            kernel=kernel,
-            generic_keys=_KEYS[version],
-            disk_bytes_min={arch: size * GIB for arch, size in zip(arches, disks, strict=True)},
-            disk_bytes_max=None,
-            virtio_directory=directory,
-            **_LATER_FACTS[version],
-        ),
         next_differs="which keys and drivers a later Windows takes is not known",
     )
 
 
 RELEASES: tuple[Release, ...] = (
     *(
-        Release(
-            distro="Windows",
-            version=version,
-            codename="",
-            planner=Windows,
-            install_types=_ARCHES[version],
-            end_of_life=end_of_life,
-            facts=WindowsFacts(hardware=HardwareFacts(**_HARDWARE[version]), **_FACTS[version]),
-        )
+        make_release(Windows, WindowsFacts, "Windows", version, _FACTS[version], end_of_life=end_of_life)
         for version, end_of_life in _WINDOWS.items()
     ),
     *map(_unattended, _UNATTENDED),

@@ -155,7 +155,7 @@ class Media:
         if any(path.lower().endswith("/txtsetup.sif") for path in medium.paths):
             return windows.add_text_mode(self.loaders, tree)
         if "/sources/install.wim" in medium.paths:
-            has_efi = self.guest.arch in self.guest.hardware.efi_architectures
+            has_efi = self.guest.arch in self.guest.facts.hardware.efi_architectures
             return windows.add_setup(self.loaders, tree, medium.editions, has_efi=has_efi)
         if medium.system_id == "FreeBSD":
             return self._direct(tree)
