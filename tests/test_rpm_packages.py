@@ -113,11 +113,11 @@ def test_a_password_is_in_a_file_of_roots_alone() -> None:
         ("dnf", {"url": "https://me:secret%24x@h/"}, r"dnf reads a \$ in a password as a variable"),
         ("zypper", {"url": "https://me:secret%20x@h/"}, "zypper takes a user and a password of printable ASCII"),
         ("zypper-old", {"url": "https://me:secret@h/"}, "in a file that everybody can read"),
-        ("zypper-old", {"url": "https://h/", "sslverify": False}, "cannot leave a server's certificate unchecked"),
+        ("zypper-old", {"url": "https://h/", "sslverify": False}, "cannot leave the certificate of one server"),
         ("up2date", {"url": "http://me:secret@h/"}, "in a file that everybody can read"),
         ("up2date", {"signed": False}, "up2date checks the signatures of all repositories or of none"),
         ("urpmi", {"url": "http://me:secret@h/"}, "in a file that everybody can read"),
-        ("urpmi", {"url": "https://h/", "sslverify": False}, "cannot leave one server's certificate unchecked"),
+        ("urpmi", {"url": "https://h/", "sslverify": False}, "cannot leave the certificate of one server"),
         (
             "urpmi-old",
             {"signed": False},

@@ -6,8 +6,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from oz.errors import GuestError
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run
-from oz.guests.packages.yum import check_url
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, refuse_repository, run
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 
 _LIST = "/etc/apk/repositories"
@@ -26,17 +25,10 @@ def _key(repository: Repository) -> str:
 
 
 def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-    check_url(tdl, repository)
-    if "@" in urlsplit(repository.url).netloc:
-        refuse_repository(
-            tdl, repository, "apk keeps a user and password where everybody can read", "serve it without a password"
-        )
+    check_open(tdl, repository, "apk")
     if not repository.signed:
         reason = "apk takes no unsigned repository without leaving all others unchecked"
         refuse_repository(tdl, repository, reason, "sign it (abuild-sign), and give its <key>")
-    if urlsplit(repository.url).scheme == "https" and not repository.sslverify:
-        reason = "apk cannot leave the certificate of one server unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
     name = repository.name
     actions: list[Action] = []
     if repository.key is not None:
@@ -71,7 +63,6 @@ def _parse(text: str) -> tuple[InstalledPackage, ...]:
 
 MANAGERS = {
     "apk": PackageManager(
-        prepare=lambda tdl: (),
         add_repository=_add,
         remove_repository=_remove,
         install=CommandLine(

@@ -2,8 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -40,7 +40,7 @@ _APTS = {
     "apt-https": _Apt(keys="signed-by", form="list", has_https=True),
     "apt-sources": _Apt(keys="signed-by", form="sources", has_https=True),
 }
-_APT_INSTALL = (
+_INSTALL = (
     # The lock: unattended upgrades may hold it just after a boot (apt 1.9.11 on; older ones pass over the option).
     "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300"
     " -o Dpkg::Options::=--force-confold install {options} --"
@@ -48,7 +48,7 @@ _APT_INSTALL = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _AptSource:
+class _Source:
     url: str
     suite: str
     components: tuple[str, ...]
@@ -58,7 +58,7 @@ class _AptSource:
     """The line of auth.conf that has the user and password of the template's URL (apt_auth.conf(5))."""
 
 
-def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _AptSource:
+def _source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _Source:
     """Read "[deb [OPTIONS]] URL [SUITE [COMPONENT ...]]", as templates have always written it; the suite is the
     release's own by default, and one that ends in a slash is a directory without components (sources.list(5))."""
 
@@ -85,76 +85,68 @@ def _apt_source(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> _
         reason = "the apt of this release keeps a user and password in the list of sources, which everybody can read"
         refuse_repository(tdl, repository, reason, "serve it without a password")
     url, login = take_login(tdl, repository, words[0], "apt")
-    return _AptSource(
+    return _Source(
         url=url,
         suite=suite,
         components=components,
         architectures=architectures,
-        login=_apt_login(url, login) if login else None,
+        login=_login(url, login) if login else None,
     )
 
 
-def _apt_login(url: str, login: tuple[str, str]) -> str:
+def _login(url: str, login: tuple[str, str]) -> str:
     parts = urlsplit(url)
     return f"machine {parts.netloc}{parts.path} login {login[0]} password {login[1]}\n"
 
 
-def _prepare_apt(apt: _Apt) -> Callable[[Tdl], tuple[Action, ...]]:
-    def prepare(tdl: Tdl) -> tuple[Action, ...]:
-        """What https needs, from the sources that the image has: a minimal system has no certificates."""
-        secure = [repository for repository in tdl.repositories if re.search(r"(^|\s)https:", repository.url)]
-        names = ["ca-certificates"] if any(repository.sslverify for repository in secure) else []
-        names += ["apt-transport-https"] if secure and not apt.has_https else []
-        if not names:
-            return ()
-        words, install = shlex.join(names), _APT_INSTALL.replace("{options} ", "")
-        script = f"dpkg -s {words} >/dev/null 2>&1 || {{ apt-get -q update && {install} {words} && apt-get clean; }}"
-        return (run("install what https repositories need", script),)
-
-    return prepare
+def _prepare(apt: _Apt, tdl: Tdl) -> tuple[Action, ...]:
+    """What https needs, from the sources that the image has: a minimal system has no certificates."""
+    secure = [repository for repository in tdl.repositories if re.search(r"(^|\s)https:", repository.url)]
+    names = ["ca-certificates"] if any(repository.sslverify for repository in secure) else []
+    names += ["apt-transport-https"] if secure and not apt.has_https else []
+    if not names:
+        return ()
+    words, install = shlex.join(names), _INSTALL.replace("{options} ", "")
+    script = f"dpkg -s {words} >/dev/null 2>&1 || {{ apt-get -q update && {install} {words} && apt-get clean; }}"
+    return (run("install what https repositories need", script),)
 
 
-def _add_apt_repository(apt: _Apt) -> Callable[[Tdl, Repository, str], tuple[Action, ...]]:
-    def add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-        source = _apt_source(apt, tdl, repository, codename)
-        _check_signature(apt, tdl, repository, codename, source.suite)
-        name, key = repository.name, repository.key
-        is_binary = key is not None and b"-----BEGIN PGP" not in (key.data or b"-----BEGIN PGP")
-        key_path = _apt_key_file(apt, name, "gpg" if is_binary else "asc")
-        options = {}
-        if source.architectures is not None:
-            options["Architectures"] = source.architectures
-        if key is not None and apt.keys == "signed-by":
-            options["Signed-By"] = key_path
-        if not repository.signed:
-            options["Trusted"] = "yes"
-        text = render(f"repo/apt.{apt.form}", source=source, options=options, name=name)
-        file = PutFile(path=_apt_file(apt, name), content=Content(data=text.encode()))
-        actions: list[Action] = [file]
-        if key is not None:
-            actions.insert(0, PutFile(path=key_path, content=key))
-            if apt.keys == "ring":
-                actions.append(run(f"trust the key of {name}", f"apt-key add {shlex.quote(key_path)}"))
-            elif apt.keys == "parts":
-                actions.append(run(f"trust the key of {name}", _add_keyring(key_path, _apt_keyring(name))))
-            elif key.data is None:
-                actions.append(run(f"name the key of {name}", _name_key(key_path, file.path)))
-        if source.login is not None:
-            actions.insert(
-                0, PutFile(path=_apt_login_file(name), content=Content(data=source.login.encode()), mode=0o600)
-            )
-        host = urlsplit(source.url).hostname
-        if not repository.sslverify and host:
-            text = render("repo/apt.conf", host=host)
-            actions.append(PutFile(path=_apt_tls_file(name), content=Content(data=text.encode())))
-        check = (
-            f"apt-get -q update -o Dir::Etc::SourceList={file.path} -o Dir::Etc::SourceParts=- "
-            "-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any"
-        )
-        actions.append(run(f"read repository {name}", check))
-        return tuple(actions)
-
-    return add
+def _add(apt: _Apt, tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
+    source = _source(apt, tdl, repository, codename)
+    _check_signature(apt, tdl, repository, codename, source.suite)
+    name, key = repository.name, repository.key
+    is_binary = key is not None and b"-----BEGIN PGP" not in (key.data or b"-----BEGIN PGP")
+    key_path = _key_file(apt, name, "gpg" if is_binary else "asc")
+    options = {}
+    if source.architectures is not None:
+        options["Architectures"] = source.architectures
+    if key is not None and apt.keys == "signed-by":
+        options["Signed-By"] = key_path
+    if not repository.signed:
+        options["Trusted"] = "yes"
+    text = render(f"repo/apt.{apt.form}", source=source, options=options, name=name)
+    file = PutFile(path=_file(apt, name), content=Content(data=text.encode()))
+    actions: list[Action] = [file]
+    if key is not None:
+        actions.insert(0, PutFile(path=key_path, content=key))
+        if apt.keys == "ring":
+            actions.append(run(f"trust the key of {name}", f"apt-key add {shlex.quote(key_path)}"))
+        elif apt.keys == "parts":
+            actions.append(run(f"trust the key of {name}", _add_keyring(key_path, _keyring(name))))
+        elif key.data is None:
+            actions.append(run(f"name the key of {name}", _name_key(key_path, file.path)))
+    if source.login is not None:
+        actions.insert(0, PutFile(path=_login_file(name), content=Content(data=source.login.encode()), mode=0o600))
+    host = urlsplit(source.url).hostname
+    if not repository.sslverify and host:
+        text = render("repo/apt.conf", host=host)
+        actions.append(PutFile(path=_tls_file(name), content=Content(data=text.encode())))
+    check = (
+        f"apt-get -q update -o Dir::Etc::SourceList={file.path} -o Dir::Etc::SourceParts=- "
+        "-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any"
+    )
+    actions.append(run(f"read repository {name}", check))
+    return tuple(actions)
 
 
 def _check_signature(apt: _Apt, tdl: Tdl, repository: Repository, codename: str, suite: str) -> None:
@@ -193,44 +185,41 @@ def _name_key(key_path: str, list_path: str) -> str:
     )
 
 
-def _apt_file(apt: _Apt, name: str) -> str:
+def _file(apt: _Apt, name: str) -> str:
     # apt passes over names with a character outside letters, digits, hyphen, underscore and full stop, which is what
     # a repository's name consists of (apt_preferences(5), "files"); and over hidden files, so a prefix comes first.
     return f"/etc/apt/sources.list.d/oz-{name}.{apt.form}"
 
 
-def _apt_key_file(apt: _Apt, name: str, suffix: str) -> str:
+def _key_file(apt: _Apt, name: str, suffix: str) -> str:
     """Where the key is written. From the one keyring it can be taken out again by this file alone, so it stays."""
     directory = {"ring": "/etc/apt/oz-", "parts": "/var/tmp/oz-", "signed-by": "/etc/apt/keyrings/"}[apt.keys]
     return f"{directory}{name}.{suffix}"
 
 
-def _apt_keyring(name: str) -> str:
+def _keyring(name: str) -> str:
     # Read since apt 0.7.25.1 (its changelog).
     return f"/etc/apt/trusted.gpg.d/oz-{name}.gpg"
 
 
-def _apt_login_file(name: str) -> str:
+def _login_file(name: str) -> str:
     return f"/etc/apt/auth.conf.d/90oz-{name}.conf"
 
 
-def _apt_tls_file(name: str) -> str:
+def _tls_file(name: str) -> str:
     return f"/etc/apt/apt.conf.d/90oz-{name}.conf"
 
 
-def _remove_apt_repository(apt: _Apt) -> Callable[[Repository], Action]:
-    def remove(repository: Repository) -> Action:
-        name = repository.name
-        keys = [_apt_key_file(apt, name, suffix) for suffix in ("asc", "gpg")]
-        paths = [_apt_file(apt, name), _apt_tls_file(name), *keys]
-        paths += [_apt_keyring(name)] if apt.keys == "parts" else []
-        paths += [_apt_login_file(name)] if apt.has_https else []
-        script = shlex.join(["rm", "-f", *paths])
-        if apt.keys == "ring" and repository.key is not None:
-            script = f"{_forget_keys(keys)}\n{script}"
-        return run(f"remove repository {name}", script)
-
-    return remove
+def _remove(apt: _Apt, repository: Repository) -> Action:
+    name = repository.name
+    keys = [_key_file(apt, name, suffix) for suffix in ("asc", "gpg")]
+    paths = [_file(apt, name), _tls_file(name), *keys]
+    paths += [_keyring(name)] if apt.keys == "parts" else []
+    paths += [_login_file(name)] if apt.has_https else []
+    script = shlex.join(["rm", "-f", *paths])
+    if apt.keys == "ring" and repository.key is not None:
+        script = f"{_forget_keys(keys)}\n{script}"
+    return run(f"remove repository {name}", script)
 
 
 def _forget_keys(paths: list[str]) -> str:
@@ -245,7 +234,7 @@ def _forget_keys(paths: list[str]) -> str:
     )
 
 
-def _parse_dpkg(text: str) -> tuple[InstalledPackage, ...]:
+def _parse(text: str) -> tuple[InstalledPackage, ...]:
     """Read lines of name, version, architecture and state, parted by tabs; versions as deb-version(7) divides them."""
     found = []
     for line in text.splitlines():
@@ -271,20 +260,20 @@ def _parse_dpkg(text: str) -> tuple[InstalledPackage, ...]:
     return tuple(found)
 
 
-def _apt_manager(apt: _Apt) -> PackageManager:
+def _manager(apt: _Apt) -> PackageManager:
     return PackageManager(
-        prepare=_prepare_apt(apt),
-        add_repository=_add_apt_repository(apt),
-        remove_repository=_remove_apt_repository(apt),
+        prepare=partial(_prepare, apt),
+        add_repository=partial(_add, apt),
+        remove_repository=partial(_remove, apt),
         install=CommandLine(
             refresh_command="apt-get -q update",
-            install_command=_APT_INSTALL,
-            only_from=f"-o Dir::Etc::SourceList={_apt_file(apt, '{name}')} -o Dir::Etc::SourceParts=-",
+            install_command=_INSTALL,
+            only_from=f"-o Dir::Etc::SourceList={_file(apt, '{name}')} -o Dir::Etc::SourceParts=-",
             clean_command="apt-get clean",
         ).install,
         list_command="dpkg-query -W -f '${Package}\\t${Version}\\t${Architecture}\\t${Status}\\n'",
-        parse=_parse_dpkg,
+        parse=_parse,
     )
 
 
-MANAGERS = {name: _apt_manager(apt) for name, apt in _APTS.items()}
+MANAGERS = {name: _manager(apt) for name, apt in _APTS.items()}

@@ -54,7 +54,6 @@ def _parse_row(row: object) -> InstalledPackage:
 
 MANAGERS = {
     "windows": PackageManager(
-        prepare=lambda tdl: (),
         add_repository=_refuse,
         remove_repository=_keep,
         install=_install,

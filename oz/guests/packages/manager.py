@@ -13,7 +13,7 @@ from oz.model import Action, Content, InstalledPackage, Package, Repository, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageManager:
-    prepare: Callable[[Tdl], tuple[Action, ...]]
+    prepare: Callable[[Tdl], tuple[Action, ...]] = lambda tdl: ()
     """What must be there before the template's repositories can be read."""
     add_repository: Callable[[Tdl, Repository, str], tuple[Action, ...]]
     """Template, repository and the release's codename to what makes the repository known."""
@@ -92,6 +92,25 @@ def where_repository(tdl: Tdl, repository: Repository) -> str:
 
 def refuse_repository(tdl: Tdl, repository: Repository, reason: str, hint: str) -> NoReturn:
     raise TdlError(f"{where_repository(tdl, repository)}: repository {repository.name}: {reason}", hint=hint)
+
+
+def check_url(tdl: Tdl, repository: Repository) -> None:
+    """Return if it is a URL alone. Raises TdlError."""
+    if repository.url.startswith("deb "):
+        refuse_repository(tdl, repository, "it is written for apt", "give its URL alone: the directory above repodata")
+
+
+def check_open(tdl: Tdl, repository: Repository, tool: str) -> None:
+    """Return if it is a URL alone, of a server that asks for no login and whose certificate is checked: `tool` knows
+    neither a place for a password nor an exception. Raises TdlError."""
+    check_url(tdl, repository)
+    parts = urlsplit(repository.url)
+    if "@" in parts.netloc:
+        reason = f"{tool} keeps a user and password in a file that everybody can read"
+        refuse_repository(tdl, repository, reason, "serve it without a password")
+    if parts.scheme == "https" and not repository.sslverify:
+        reason = f"{tool} cannot leave the certificate of one server unchecked"
+        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
 
 
 def take_login(tdl: Tdl, repository: Repository, url: str, tool: str) -> tuple[str, tuple[str, str] | None]:

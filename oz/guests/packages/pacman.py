@@ -2,11 +2,9 @@
 
 import shlex
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from oz.errors import GuestError
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, repository_of, run
-from oz.guests.packages.yum import check_url
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, repository_of, run
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 
 _CONF = "/etc/pacman.conf"
@@ -21,13 +19,7 @@ def _key(name: str) -> str:
 
 
 def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-    check_url(tdl, repository)
-    if "@" in urlsplit(repository.url).netloc:
-        reason = "pacman keeps a user and password in a file that everybody can read"
-        refuse_repository(tdl, repository, reason, "serve it without a password")
-    if urlsplit(repository.url).scheme == "https" and not repository.sslverify:
-        reason = "pacman cannot leave the certificate of one server unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
+    check_open(tdl, repository, "pacman")
     name = repository.name
     # Packages' signatures; pacman.conf(5). A database is rarely signed, Arch's own are not.
     level = "Required DatabaseOptional" if repository.signed else "Never"
@@ -92,7 +84,6 @@ def _parse(text: str) -> tuple[InstalledPackage, ...]:
 
 MANAGERS = {
     "pacman": PackageManager(
-        prepare=lambda tdl: (),
         add_repository=_add,
         remove_repository=_remove,
         install=_install,

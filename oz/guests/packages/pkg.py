@@ -2,11 +2,9 @@
 
 import json
 import re
-from urllib.parse import urlsplit
 
 from oz.errors import GuestError
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run
-from oz.guests.packages.yum import check_url
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, refuse_repository, run
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 
 # It fetches itself, at its first use, without a question (pkg(7)).
@@ -21,13 +19,7 @@ def _key(name: str) -> str:
 def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
     """A file of pkg.conf(5)'s, as the JSON that UCL takes: of several files about one name the last one counts, so a
     repository called FreeBSD is in the place of the system's own."""
-    check_url(tdl, repository)
-    if "@" in urlsplit(repository.url).netloc:
-        reason = "pkg keeps a user and password in a file that everybody can read"
-        refuse_repository(tdl, repository, reason, "serve it without a password")
-    if urlsplit(repository.url).scheme == "https" and not repository.sslverify:
-        reason = "pkg cannot leave the certificate of one server unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
+    check_open(tdl, repository, "pkg")
     if "$$" in repository.url:
         # ${ABI} and its like are meant as variables (pkg.conf(5)); two are one (libucl, ucl_check_variable).
         refuse_repository(tdl, repository, "pkg makes one $ of two", "write %24 for each")
@@ -79,7 +71,6 @@ def _parse(text: str) -> tuple[InstalledPackage, ...]:
 
 MANAGERS = {
     "pkg": PackageManager(
-        prepare=lambda tdl: (),
         add_repository=_add,
         remove_repository=_remove,
         install=CommandLine(

@@ -12,21 +12,17 @@ from oz.errors import TdlError
 from oz.guests.packages import rpmdb
 from oz.guests.packages.manager import (
     PackageManager,
+    check_url,
     refuse_repository,
     repository_of,
     run,
     take_login,
     where_package,
 )
-from oz.guests.packages.yum import check_url
 from oz.model import Action, Content, Package, PutFile, Repository, Tdl
 
 _DIRECTORY = "/var/tmp/oz-packages"
 _DISTRIBUTION_KEYS = "/usr/share/rhn/RPM-GPG-KEY* /usr/share/doc/rpm-*/RPM-GPG-KEY*"
-
-
-def _prepare(tdl: Tdl) -> tuple[Action, ...]:
-    return ()
 
 
 def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
@@ -127,7 +123,6 @@ def _remove(repository: Repository) -> Action:
 
 MANAGERS = {
     "rpm": PackageManager(
-        prepare=_prepare,
         add_repository=_add,
         remove_repository=_remove,
         install=_install,

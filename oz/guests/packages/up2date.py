@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from oz.errors import UnsupportedError
 from oz.guests.packages import rpmdb
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run, where_repository
-from oz.guests.packages.yum import check_url, refuse_unchecked
+from oz.guests.packages.manager import CommandLine, PackageManager, check_url, refuse_repository, run, where_repository
+from oz.guests.packages.yum import refuse_unchecked
 from oz.model import Action, Repository, Tdl
 
 _SOURCES = "/etc/sysconfig/rhn/sources"

@@ -2,13 +2,11 @@
 sources."""
 
 import shlex
-from collections.abc import Callable
-from urllib.parse import urlsplit
+from functools import partial
 
 from oz.errors import UnsupportedError
 from oz.guests.packages import rpmdb
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run, where_repository
-from oz.guests.packages.yum import check_url
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, run, where_repository
 from oz.model import Action, Repository, Tdl
 
 _CONF = "/etc/urpmi/urpmi.cfg"
@@ -30,51 +28,40 @@ def _prepare(tdl: Tdl) -> tuple[Action, ...]:
 
 def _check(tdl: Tdl, repository: Repository, *, is_old: bool) -> None:
     """Return if urpmi can be told of it."""
-    check_url(tdl, repository)
-    parts = urlsplit(repository.url)
+    check_open(tdl, repository, "urpmi")
     if not repository.signed and is_old:
         raise UnsupportedError(
             f"{where_repository(tdl, repository)}: the urpmi of this release checks the signatures of all repositories "
             f"or of none, so {repository.name} alone cannot be unsigned",
             hint="sign its packages, and give its <key>",
         )
-    if "@" in parts.netloc:
-        reason = "urpmi keeps a user and password in a file that everybody can read"
-        refuse_repository(tdl, repository, reason, "serve it without a password")
-    if parts.scheme == "https" and not repository.sslverify:
-        reason = "urpmi cannot leave one server's certificate unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
 
 
-def _add(*, is_old: bool) -> Callable[[Tdl, Repository, str], tuple[Action, ...]]:
-    def add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-        _check(tdl, repository, is_old=is_old)
-        name = repository.name
-        # The old one does not look for the list by itself. --nopubkey: else urpmi trusts what key the server offers.
-        words = [*([] if is_old else ["--nopubkey"]), name, repository.url, *(["with", "hdlist.cz"] if is_old else [])]
-        script = (
-            "set -e\n"
-            f"if urpmq --list-media 2>/dev/null | grep -qxF -e {shlex.quote(name)}; then\n"
-            f'    echo "this system has a repository {name} already: name yours otherwise" >&2\n'
-            "    exit 1\n"
-            "fi\n"
-            f"{shlex.join(['urpmi.addmedia', *words])}\n"
+def _add(tdl: Tdl, repository: Repository, codename: str, *, is_old: bool) -> tuple[Action, ...]:
+    _check(tdl, repository, is_old=is_old)
+    name = repository.name
+    # The old one does not look for the list by itself. --nopubkey: else urpmi trusts what key the server offers.
+    words = [*([] if is_old else ["--nopubkey"]), name, repository.url, *(["with", "hdlist.cz"] if is_old else [])]
+    script = (
+        "set -e\n"
+        f"if urpmq --list-media 2>/dev/null | grep -qxF -e {shlex.quote(name)}; then\n"
+        f'    echo "this system has a repository {name} already: name yours otherwise" >&2\n'
+        "    exit 1\n"
+        "fi\n"
+        f"{shlex.join(['urpmi.addmedia', *words])}\n"
+    )
+    # Packages of a medium without key-ids count as badly signed, by whatever key.
+    option = 'key-ids: " ENVIRON["ids"]' if repository.signed else 'verify-rpm: no"'
+    edit = _edit(f'{{ print }} $1 == "{name}" && /[{{]$/ {{ print "  {option} }}')
+    if repository.signed:
+        no_key = shlex.quote(f"repository {name} {rpmdb.NO_KEY}")
+        script += (
+            f"ids=`rpm -q gpg-pubkey --queryformat '%{{VERSION}},'` || {{ echo {no_key} >&2; exit 1; }}\nexport ids\n"
         )
-        # Packages of a medium without key-ids count as badly signed, by whatever key.
-        option = 'key-ids: " ENVIRON["ids"]' if repository.signed else 'verify-rpm: no"'
-        edit = _edit(f'{{ print }} $1 == "{name}" && /[{{]$/ {{ print "  {option} }}')
-        if repository.signed:
-            no_key = shlex.quote(f"repository {name} {rpmdb.NO_KEY}")
-            script += (
-                "ids=`rpm -q gpg-pubkey --queryformat '%{VERSION},'` || "
-                f"{{ echo {no_key} >&2; exit 1; }}\nexport ids\n"
-            )
-        if is_old:
-            # Not all of them know the option.
-            edit = f"if grep -qs key-ids /usr/lib/perl5/vendor_perl/*/urpm.pm; then\n{edit}\nfi"
-        return (*rpmdb.bring_key(repository), run(f"read repository {name}", script + edit))
-
-    return add
+    if is_old:
+        # Not all of them know the option.
+        edit = f"if grep -qs key-ids /usr/lib/perl5/vendor_perl/*/urpm.pm; then\n{edit}\nfi"
+    return (*rpmdb.bring_key(repository), run(f"read repository {name}", script + edit))
 
 
 def _remove(repository: Repository) -> Action:
@@ -95,7 +82,7 @@ def _guard(script: str) -> str:
 def _manager(*, is_old: bool) -> PackageManager:
     return PackageManager(
         prepare=_prepare,
-        add_repository=_add(is_old=is_old),
+        add_repository=partial(_add, is_old=is_old),
         remove_repository=_remove,
         install=CommandLine(
             refresh_command="urpmi.update -a",

@@ -1,12 +1,12 @@
 """yum and dnf, from Fedora Core 1's to today's."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from oz.guests.packages import rpmdb
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run, take_login
+from oz.guests.packages.manager import CommandLine, PackageManager, check_url, refuse_repository, run, take_login
 from oz.model import Action, Content, PutFile, Repository, Tdl
 from oz.render import render
 
@@ -55,12 +55,6 @@ _DIRECTORY = "/etc/yum.repos.d"
 _CONF = "/etc/yum.conf"
 
 
-def check_url(tdl: Tdl, repository: Repository) -> None:
-    """Return if it is a URL alone. Raises TdlError."""
-    if repository.url.startswith("deb "):
-        refuse_repository(tdl, repository, "it is written for apt", "give its URL alone: the directory above repodata")
-
-
 def refuse_unchecked(tdl: Tdl, repository: Repository, tool: str) -> None:
     """Return unless the template wants a certificate looked at that `tool` does not look at. Raises TdlError."""
     if urlsplit(repository.url).scheme == "https" and repository.sslverify:
@@ -104,27 +98,24 @@ def _file(name: str) -> str:
     return f"{_DIRECTORY}/oz-{name}.repo"
 
 
-def _add(yum: _Yum) -> Callable[[Tdl, Repository, str], tuple[Action, ...]]:
-    def add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-        name = repository.name
-        options = _options(yum, tdl, repository)
-        text = render("repo/rpm.repo", name=name, options=options).encode()
-        # yum 2.0 has one file for all; the section waits beside it.
-        path = _file(name) if yum.has_repository_files else f"/etc/yum-oz-{name}.section"
-        file = PutFile(path=path, content=Content(data=text), mode=0o600 if "password" in options else 0o644)
-        lines = []
-        if yum.has_repository_files:
-            lines.append(rpmdb.refuse_second(name, path, _DIRECTORY))
-        if repository.signed and repository.key is None:
-            lines.append(_trust_distribution(name, path))
-        if yum.has_repository_files:
-            only = yum.only_from.format(name=name)
-            lines += [f"{yum.program} {only} {words}" for words in yum.read]
-        else:
-            lines.append(_add_section(name, path))
-        return (file, *rpmdb.bring_key(repository), run(f"read repository {name}", "set -e\n" + "\n".join(lines)))
-
-    return add
+def _add(yum: _Yum, tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
+    name = repository.name
+    options = _options(yum, tdl, repository)
+    text = render("repo/rpm.repo", name=name, options=options).encode()
+    # yum 2.0 has one file for all; the section waits beside it.
+    path = _file(name) if yum.has_repository_files else f"/etc/yum-oz-{name}.section"
+    file = PutFile(path=path, content=Content(data=text), mode=0o600 if "password" in options else 0o644)
+    lines = []
+    if yum.has_repository_files:
+        lines.append(rpmdb.refuse_second(name, path, _DIRECTORY))
+    if repository.signed and repository.key is None:
+        lines.append(_trust_distribution(name, path))
+    if yum.has_repository_files:
+        only = yum.only_from.format(name=name)
+        lines += [f"{yum.program} {only} {words}" for words in yum.read]
+    else:
+        lines.append(_add_section(name, path))
+    return (file, *rpmdb.bring_key(repository), run(f"read repository {name}", "set -e\n" + "\n".join(lines)))
 
 
 def _trust_distribution(name: str, path: str) -> str:
@@ -164,22 +155,19 @@ def _add_section(name: str, path: str) -> str:
     )
 
 
-def _remove(yum: _Yum) -> Callable[[Repository], Action]:
-    def remove(repository: Repository) -> Action:
-        name = repository.name
-        if yum.has_repository_files:
-            # While it still knows it: the cache goes by name.
-            clean = f"{yum.program} {yum.only_from.format(name=name)} clean all"
-            return rpmdb.remove(repository, clean, f"rm -f {_file(name)}")
-        paths = f"{_CONF}.oz /etc/yum-oz-{name}.conf"
-        return rpmdb.remove(
-            repository,
-            f"{_without_section(name)} >{_CONF}.oz",
-            f"cat {_CONF}.oz >{_CONF}",
-            f"rm -rf {paths} /var/cache/yum/{shlex.quote(name)}",
-        )
-
-    return remove
+def _remove(yum: _Yum, repository: Repository) -> Action:
+    name = repository.name
+    if yum.has_repository_files:
+        # While it still knows it: the cache goes by name.
+        clean = f"{yum.program} {yum.only_from.format(name=name)} clean all"
+        return rpmdb.remove(repository, clean, f"rm -f {_file(name)}")
+    paths = f"{_CONF}.oz /etc/yum-oz-{name}.conf"
+    return rpmdb.remove(
+        repository,
+        f"{_without_section(name)} >{_CONF}.oz",
+        f"cat {_CONF}.oz >{_CONF}",
+        f"rm -rf {paths} /var/cache/yum/{shlex.quote(name)}",
+    )
 
 
 def guard_yum(script: str) -> str:
@@ -195,11 +183,6 @@ def guard_yum(script: str) -> str:
     )
 
 
-def _prepare(tdl: Tdl) -> tuple[Action, ...]:
-    """Nothing: what yum reads https with brings certificates along."""
-    return ()
-
-
 def _manager(yum: _Yum) -> PackageManager:
     command_line = CommandLine(
         # yum trusts its lists for hours or days; a package may be asked for because it is new.
@@ -210,9 +193,9 @@ def _manager(yum: _Yum) -> PackageManager:
         guard=None if yum.refuses_missing else guard_yum,
     )
     return PackageManager(
-        prepare=_prepare,
-        add_repository=_add(yum),
-        remove_repository=_remove(yum),
+        # Nothing to prepare: what yum reads https with brings certificates along.
+        add_repository=partial(_add, yum),
+        remove_repository=partial(_remove, yum),
         install=command_line.install,
         list_command=rpmdb.LIST_COMMAND,
         parse=rpmdb.parse,

@@ -1,11 +1,18 @@
 """zypper, from openSUSE 10.3's to today's."""
 
-from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from oz.guests.packages import rpmdb
-from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run, take_login
-from oz.guests.packages.yum import check_url
+from oz.guests.packages.manager import (
+    CommandLine,
+    PackageManager,
+    check_open,
+    check_url,
+    refuse_repository,
+    run,
+    take_login,
+)
 from oz.model import Action, Content, PutFile, Repository, Tdl
 from oz.render import render
 
@@ -40,56 +47,49 @@ def _prepare(tdl: Tdl) -> tuple[Action, ...]:
 
 def _url(tdl: Tdl, repository: Repository, *, is_old: bool) -> tuple[str, tuple[str, str] | None]:
     """The URL as zypper takes it, and its user and password."""
-    check_url(tdl, repository)
+    if is_old:
+        # credentials.d came with libzypp 5, openSUSE 11.1's, from memory; so did ssl_verify.
+        check_open(tdl, repository, "the zypper of this release")
+    else:
+        check_url(tdl, repository)
     if repository.name.startswith("."):
         refuse_repository(tdl, repository, "zypper takes no name that begins with a full stop", "name it otherwise")
-    parts = urlsplit(repository.url)
-    if is_old and "@" in parts.netloc:
-        # credentials.d came with libzypp 5, openSUSE 11.1's, from memory; so did ssl_verify.
-        reason = "the zypper of this release keeps a user and password in a file that everybody can read"
-        refuse_repository(tdl, repository, reason, "serve it without a password")
-    if is_old and parts.scheme == "https" and not repository.sslverify:
-        reason = "the zypper of this release cannot leave a server's certificate unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
     url, login = take_login(tdl, repository, repository.url, "zypper")
     words = []
     if login:
         words.append(f"credentials=oz-{repository.name}")
+    parts = urlsplit(url)
     if parts.scheme == "https" and not repository.sslverify:
         words.append("ssl_verify=no")
     if words:
-        parts = urlsplit(url)
         url = parts._replace(query="&".join([*filter(None, [parts.query]), *words])).geturl()
     return url, login
 
 
-def _add(*, is_old: bool) -> Callable[[Tdl, Repository, str], tuple[Action, ...]]:
-    def add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-        name = repository.name
-        url, login = _url(tdl, repository, is_old=is_old)
-        options: dict[str, object] = {
-            "name": name,
-            "enabled": 1,
-            "autorefresh": 1,
-            "baseurl": url,
-            # The signature of the repository's lists, which have digests of its packages. Of the keys that rpm has: a
-            # repository without one of its own is the distribution's, or fails when it is read.
-            "gpgcheck": int(repository.signed),
-        }
-        if repository.key is not None:
-            options["gpgkey"] = f"file://{rpmdb.key_file(name)}"
-        text = render("repo/rpm.repo", name=name, options=options).encode()
-        path = _file(name)
-        actions: list[Action] = [PutFile(path=path, content=Content(data=text)), *rpmdb.bring_key(repository)]
-        if login:
-            kept = f"username={login[0]}\npassword={login[1]}\n".encode()
-            actions.insert(0, PutFile(path=_login_file(name), content=Content(data=kept), mode=0o600))
-        # The old one asks about an unsigned repository all the same, from memory.
-        unsigned = " --no-gpg-checks" if is_old and not repository.signed else ""
-        check = f"{rpmdb.refuse_second(name, path, _DIRECTORY)}\n{_ZYPPER}{unsigned} refresh {name}"
-        return (*actions, run(f"read repository {name}", f"set -e\n{check}"))
-
-    return add
+def _add(tdl: Tdl, repository: Repository, codename: str, *, is_old: bool) -> tuple[Action, ...]:
+    name = repository.name
+    url, login = _url(tdl, repository, is_old=is_old)
+    options: dict[str, object] = {
+        "name": name,
+        "enabled": 1,
+        "autorefresh": 1,
+        "baseurl": url,
+        # The signature of the repository's lists, which have digests of its packages. Of the keys that rpm has: a
+        # repository without one of its own is the distribution's, or fails when it is read.
+        "gpgcheck": int(repository.signed),
+    }
+    if repository.key is not None:
+        options["gpgkey"] = f"file://{rpmdb.key_file(name)}"
+    text = render("repo/rpm.repo", name=name, options=options).encode()
+    path = _file(name)
+    actions: list[Action] = [PutFile(path=path, content=Content(data=text)), *rpmdb.bring_key(repository)]
+    if login:
+        kept = f"username={login[0]}\npassword={login[1]}\n".encode()
+        actions.insert(0, PutFile(path=_login_file(name), content=Content(data=kept), mode=0o600))
+    # The old one asks about an unsigned repository all the same, from memory.
+    unsigned = " --no-gpg-checks" if is_old and not repository.signed else ""
+    check = f"{rpmdb.refuse_second(name, path, _DIRECTORY)}\n{_ZYPPER}{unsigned} refresh {name}"
+    return (*actions, run(f"read repository {name}", f"set -e\n{check}"))
 
 
 def _remove(repository: Repository) -> Action:
@@ -105,7 +105,7 @@ def _guard(script: str) -> str:
 def _manager(*, is_old: bool) -> PackageManager:
     return PackageManager(
         prepare=_prepare,
-        add_repository=_add(is_old=is_old),
+        add_repository=partial(_add, is_old=is_old),
         remove_repository=_remove,
         install=CommandLine(
             # Nobody is there to read a licence; who names a package agrees to it.
