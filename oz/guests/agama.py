@@ -6,8 +6,8 @@ live/config-cdroot for the medium, rust/agama-autoinstall for how a profile is f
 
 from dataclasses import dataclass
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, plan_menus
-from oz.guests.partitions import BIOS_BOOT, EFI, VOLUME_GROUP, is_volume, plan_partitions
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
+from oz.guests.partitions import BIOS_BOOT, EFI, VOLUME_GROUP, is_volume
 from oz.guests.suse import Suse
 from oz.model import (
     Access,
@@ -99,12 +99,12 @@ class Agama(Guest):
         )
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        plan = self.plan_partitions(tdl, hardware)
         # Agama makes what the firmware needs, and refuses a second one.
         mine = [one for one in plan.partitions if one not in (EFI, BIOS_BOOT)]
         variables = {
             **self.answer_variables(tdl, access),
-            "disk_device": "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda",
+            "disk_device": disk_device(hardware),
             "partitions": [one for one in mine if not is_volume(plan, one)],
             "volume_group": VOLUME_GROUP,
             "volumes": [one for one in mine if is_volume(plan, one)],

@@ -7,8 +7,7 @@ import tarfile
 from dataclasses import dataclass
 
 from oz.errors import UnsupportedError
-from oz.guests.base import Guest, UnixFacts, plan_menus
-from oz.guests.partitions import plan_partitions
+from oz.guests.base import Guest, UnixFacts, disk_device, plan_menus
 from oz.model import (
     Access,
     Boot,
@@ -43,10 +42,7 @@ class AlpineFacts(UnixFacts):
 class Alpine(Guest):
     facts: AlpineFacts
     medium_hint = "use the CD called standard, virt or extended"
-
-    @property
-    def power_off_command(self) -> str:
-        return "poweroff"
+    power_off_command = "poweroff"
 
     # ---------------------------------------------------------------- media
 
@@ -81,7 +77,7 @@ class Alpine(Guest):
 
     def _disk(self, tdl: Tdl, hardware: Hardware) -> tuple[int, str]:
         """MiB of swap, and the root's file system: all that setup-disk can be told; it makes a /boot by itself."""
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        plan = self.plan_partitions(tdl, hardware)
         wanted = {one.mount: one for one in plan.partitions if one.mount not in ("/boot/efi", "biosboot")}
         if set(wanted) - {"/", "swap"} or wanted["/"].size_bytes is not None:
             raise UnsupportedError(
@@ -98,7 +94,7 @@ class Alpine(Guest):
         console = f"console=tty0 console={self.ports.console}"
         variables = {
             **self.answer_variables(tdl, access),
-            "disk_device": "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda",
+            "disk_device": disk_device(hardware),
             "filesystem": filesystem,
             "kept_arguments": console,
             "repositories": [f"{self.facts.mirror}/v{self.release.version}/{name}" for name in ("main", "community")],

@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, UnixFacts
-from oz.guests.partitions import plan_partitions
+from oz.guests.base import KEY_MARK, SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device
 from oz.model import (
     Access,
     Boot,
@@ -74,16 +73,13 @@ class Arch(Guest):
     def check_template(self, tdl: Tdl, settings: Settings) -> None:
         self._slices(tdl, self.plan_hardware(tdl, settings))
 
-    def _device(self, hardware: Hardware) -> str:
-        return "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"
-
     def _slices(self, tdl: Tdl, hardware: Hardware) -> list[Slice]:
         """In the order of their mounting; what takes the rest is the last on the disk, where sfdisk takes all."""
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        plan = self.plan_partitions(tdl, hardware)
         wanted = sorted(plan.partitions, key=lambda one: one.size_bytes is None)
         return [
             Slice(
-                device=f"{self._device(hardware)}{number}",
+                device=f"{disk_device(hardware)}{number}",
                 mount=one.mount,
                 filesystem=one.filesystem or "",
                 mib=None if one.size_bytes is None else one.size_bytes // MIB,
@@ -98,7 +94,7 @@ class Arch(Guest):
         console = f"console=tty0 console={self.ports.console}"
         variables = {
             **self.answer_variables(tdl, access),
-            "disk_device": self._device(hardware),
+            "disk_device": disk_device(hardware),
             "kept_arguments": f"{SAME_NETWORK_NAMES} {console}",
             "mirror": self.facts.mirror,
             "mounts": sorted((one for one in slices if one.mount != "swap"), key=lambda one: one.mount),

@@ -31,6 +31,7 @@ from oz.model import (
     MediaPlan,
     Medium,
     MediumEdit,
+    PartitionPlan,
     PutFile,
     RunCommand,
     Settings,
@@ -44,8 +45,7 @@ hardware than it was installed on has no network."""
 SAME_ADDRESSES = "norandmaps"
 """Programs at the same addresses each time (Linux: kernel-parameters.txt): software emulation translates their code
 once, where it would again for every process. It took a third off what starting the Debian 13 installer costs."""
-SAME_ADDRESSES_FILE = "/proc/sys/kernel/randomize_va_space"
-"""The same for a running system: 0 in it, until the next boot."""
+_RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
 KEY_MARK = "# oz build key"
 """The line above our key in authorized_keys, by which sealing finds it again."""
 
@@ -77,6 +77,10 @@ class Guest(ABC):
     """What its commands are written in."""
     power_off_limit_s: ClassVar[float] = 0.0
     """How long it may take to power off, where that is longer than usual."""
+    power_off_command: ClassVar[str] = "shutdown -h now"
+    emulated_session_command: ClassVar[str] = f"if [ -w {_RANDOMIZE} ]; then echo 0 >{_RANDOMIZE}; fi"
+    """What a session under software emulation begins with, if anything: nothing that stays in the image. It does what
+    SAME_ADDRESSES does, until the next boot."""
     has_editions: ClassVar[bool] = False
     """A medium holds several systems, of which a template may name one."""
 
@@ -111,6 +115,10 @@ class Guest(ABC):
         """The medium that the template names, and the files of it that the plan depends on."""
         return MediaPlan(fetches=(Fetch(role="iso", url=tdl.install_url, checksum=tdl.checksum),), read=read)
 
+    def plan_kernel(self, kernel_url: str, initrd_url: str) -> MediaPlan:
+        """The installer's kernel and initrd alone."""
+        return MediaPlan(fetches=(Fetch(role="kernel", url=kernel_url), Fetch(role="initrd", url=initrd_url)))
+
     def check_tree(self, tdl: Tdl, url: str, *, what: str, protocols: tuple[str, ...], place: str) -> str:
         """The URL of a tree or mirror (`what`), if the installer can read it and may be told about it: `place` is where
         it stays in the image. Raises TdlError."""
@@ -139,8 +147,8 @@ class Guest(ABC):
 
     def is_version(self, version: str) -> bool:
         """Whether a medium's version is the template's, or a point release of it."""
-        wanted, found = self.version.split("."), version.split(".")
-        return found[: len(wanted)] == wanted
+        wanted = self.release.version if self.version == self.release.codename else self.version
+        return f"{version}.".startswith(f"{wanted}.")
 
     def check_medium(self, tdl: Tdl, medium: Medium) -> None:
         """Return if this is the medium the template names. Raises MediumError with what was found and expected."""
@@ -187,8 +195,11 @@ class Guest(ABC):
 
         Raises UnsupportedError, TdlError.
         """
-        hardware = self.plan_hardware(tdl, settings)
-        plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        self.plan_partitions(tdl, self.plan_hardware(tdl, settings))
+
+    def plan_partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
+        """How the disk is divided. Raises UnsupportedError, TdlError."""
+        return plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
 
     @abstractmethod
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
@@ -259,7 +270,7 @@ class Guest(ABC):
 
     @property
     def supports_manifest(self) -> bool:
-        return True
+        return self.supports_customize
 
     @property
     def why_unsealed(self) -> str:
@@ -271,15 +282,6 @@ class Guest(ABC):
     def boot_timeout_s(self) -> float:
         """How long a boot up to sshd may take with hardware virtualization."""
         return self.system.boot_limit_s
-
-    @property
-    def emulated_session_command(self) -> str:
-        """What a session under software emulation begins with, if anything: nothing that stays in the image."""
-        return f"if [ -w {SAME_ADDRESSES_FILE} ]; then echo 0 >{SAME_ADDRESSES_FILE}; fi"
-
-    @property
-    def power_off_command(self) -> str:
-        return "shutdown -h now"
 
     @property
     def sealed_power_off_command(self) -> str:
@@ -363,6 +365,11 @@ def _script(label: str, text: str) -> RunCommand:
 def refuse(tdl: Tdl, element: str, message: str, hint: str | None = None) -> TdlError:
     """The error that says where in the template something cannot be followed."""
     return TdlError(f"{tdl.where(element)}: {message}", hint=hint)
+
+
+def disk_device(hardware: Hardware) -> str:
+    """What a Linux whose IDE disks are libata's calls the disk."""
+    return "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"
 
 
 def plan_menus(

@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 from oz.errors import UsageError
 from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
-from oz.guests.partitions import VOLUME_GROUP, plan_partitions, system_bytes
+from oz.guests.partitions import VOLUME_GROUP, system_bytes
 from oz.guests.partman import expert_recipe, guided_size
 from oz.model import (
     Access,
     Boot,
-    Fetch,
     Hardware,
     Identity,
     InstallerLog,
@@ -52,12 +51,7 @@ class Debian(Guest):
             return self.plan_iso(tdl, *self.identity_files, "/.disk/cd_type")
         netboot, _ = self._tree(tdl)
         directory = f"{netboot}/{self.netboot_name}/{self.architecture.name}"
-        return MediaPlan(
-            fetches=(
-                Fetch(role="kernel", url=f"{directory}/linux"),
-                Fetch(role="initrd", url=f"{directory}/initrd.gz"),
-            )
-        )
+        return self.plan_kernel(f"{directory}/linux", f"{directory}/initrd.gz")
 
     def _tree(self, tdl: Tdl) -> tuple[str, str]:
         """The netboot directory and the mirror of a URL installation. The template names either; a netboot
@@ -84,7 +78,7 @@ class Debian(Guest):
         return f"{url}/{suite}/current/{self.facts.images_directory}/netboot", self._check_mirror(tdl, url)
 
     def _own_mirror(self) -> str:
-        return self.facts.mirror
+        return (self.arch == "aarch64" and self.facts.ports_mirror) or self.facts.mirror
 
     def _check_mirror(self, tdl: Tdl, url: str) -> str:
         place = "the image's sources.list, which everybody can read"
@@ -123,8 +117,6 @@ class Debian(Guest):
     def is_version(self, version: str) -> bool:
         if version == "testing" or version.startswith(f"{self.release.codename}-"):
             return True
-        if self.version == self.release.codename:
-            return version.split(".")[0] == self.release.version
         return super().is_version(version)
 
     def installer_paths(self, medium: Medium) -> tuple[str, ...]:
@@ -134,12 +126,16 @@ class Debian(Guest):
         directory = self.architecture.install_directory
         return f"{directory}/vmlinuz", f"{directory}/initrd.gz"
 
+    def _boot_paths(self) -> set[str]:
+        """What the documented medium boots by."""
+        paths = {*self._kernel_paths()}
+        if self.arch in self.facts.hardware.efi_architectures:
+            paths.add("/boot/grub/grub.cfg")
+        return paths if self.arch == "aarch64" else {*paths, "/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
+
     def documented_medium(self, tdl: Tdl) -> Medium:
         """A netinst CD, as https://cdimage.debian.org lists it and debian-cd makes it (tools/boot)."""
         arch = self.architecture.name
-        menus = {"/boot/grub/grub.cfg"} if self.arch in self.facts.hardware.efi_architectures else set()
-        if self.arch != "aarch64":
-            menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
         version = self.release.version + ".0" * (2 - self.release.version.count("."))
         codename = self.release.codename.title()
         contents = {
@@ -149,7 +145,7 @@ class Debian(Guest):
         return Medium(
             path=None,
             volume_id=f"Debian {version} {arch} n",
-            paths=frozenset({*contents, *self._kernel_paths(), *menus}),
+            paths=frozenset({*contents, *self._boot_paths()}),
             contents=contents,
         )
 
@@ -177,9 +173,6 @@ class Debian(Guest):
                 f"give it {format_size(self.facts.disk_bytes_min)} at the least",
             )
 
-    def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
-        return plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
-
     def _disk_variables(self, plan: PartitionPlan) -> dict[str, object]:
         """The variables of the disk's part of the answer file."""
         is_lvm, must_fill = plan.layout == "lvm", "lvm" in self.facts.partitions.fills
@@ -194,7 +187,7 @@ class Debian(Guest):
 
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
         hardware = self.plan_hardware(tdl, settings)
-        partitions = self._partitions(tdl, hardware)
+        partitions = self.plan_partitions(tdl, hardware)
         self._check_disk(tdl, medium, settings, partitions)
         root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
         mirror, installs_from_mirror = self._mirror(tdl, medium)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError, UsageError
 from oz.guests.base import KEY_MARK, Guest, Ports, UnixFacts, refuse
-from oz.guests.partitions import plan_partitions, rest_bytes
+from oz.guests.partitions import rest_bytes
 from oz.model import (
     Access,
     Boot,
@@ -46,20 +46,11 @@ class FreeBsd(Guest):
     facts: FreeBsdFacts
     log_command = "tail -n +1 -F /tmp/bsdinstall_log"
     medium_hint = "use disc1 or dvd1; the one called bootonly has no system on it"
-
-    @property
-    def ports(self) -> Ports:
-        # uart(4): the callout devices; devfs makes them.
-        return Ports(console="ttyu0", marker="/dev/cuau1", marker_number="0 0")
-
-    @property
-    def power_off_command(self) -> str:
-        return "shutdown -p now"
-
-    @property
-    def sealed_power_off_command(self) -> str:
-        # halt(8), -q: no shutdown scripts run, so neither entropy nor leases are saved; file systems are closed.
-        return "sync; halt -p -q"
+    # uart(4): the callout devices; devfs makes them.
+    ports = Ports(console="ttyu0", marker="/dev/cuau1", marker_number="0 0")
+    power_off_command = "shutdown -p now"
+    # halt(8), -q: no shutdown scripts run, so neither entropy nor leases are saved; file systems are closed.
+    sealed_power_off_command = "sync; halt -p -q"
 
     # ---------------------------------------------------------------- media
 
@@ -94,11 +85,11 @@ class FreeBsd(Guest):
     # ---------------------------------------------------------------- the disk
 
     def check_template(self, tdl: Tdl, settings: Settings) -> None:
-        self._partitions(tdl, self.plan_hardware(tdl, settings))
+        super().check_template(tdl, settings)
         self._loader_variables(tdl)
 
-    def _partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+    def plan_partitions(self, tdl: Tdl, hardware: Hardware) -> PartitionPlan:
+        plan = super().plan_partitions(tdl, hardware)
         mounts = {one.mount: one.filesystem for one in plan.partitions}
         where = tdl.where("partitions")
         if "/boot" in mounts:
@@ -150,7 +141,7 @@ class FreeBsd(Guest):
         )
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:
-        plan = self._partitions(tdl, hardware)
+        plan = self.plan_partitions(tdl, hardware)
         sizes = {one.mount: one.size_bytes for one in plan.partitions}
         has_pool = any(one.filesystem == "zfs" for one in plan.partitions)
         variables = {

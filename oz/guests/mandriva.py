@@ -12,7 +12,6 @@ from typing import Literal
 
 from oz.errors import MediumError
 from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts
-from oz.guests.partitions import plan_partitions
 from oz.model import (
     Access,
     Boot,
@@ -174,7 +173,7 @@ class Mandriva(Guest):
         return MediumEdit(path=menu, content=text.encode())
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        plan = self.plan_partitions(tdl, hardware)
         variables = {
             **self.answer_variables(tdl, access),
             "partitions": plan.partitions,

@@ -55,12 +55,7 @@ class RedHat(Guest):
             return MediaPlan(fetches=(Fetch(role="floppy", url=f"{images}/bootnet.img"),))
         if self.facts.tree_boot == "iso":
             return MediaPlan(fetches=(Fetch(role="iso", url=f"{images}/boot.iso"),), read=read)
-        return MediaPlan(
-            fetches=(
-                Fetch(role="kernel", url=f"{images}/pxeboot/vmlinuz"),
-                Fetch(role="initrd", url=f"{images}/pxeboot/initrd.img"),
-            )
-        )
+        return self.plan_kernel(f"{images}/pxeboot/vmlinuz", f"{images}/pxeboot/initrd.img")
 
     def _check_tree(self, tdl: Tdl) -> str:
         """The tree's URL, if the installer can read it and may be told about it."""

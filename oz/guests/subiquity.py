@@ -4,10 +4,10 @@ import re
 from dataclasses import replace
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, disk_device, plan_menus, refuse
 from oz.guests.curtin import storage_actions
 from oz.guests.debianfacts import ARCHITECTURES
-from oz.guests.partitions import BIOS_BOOT, plan_partitions, system_bytes
+from oz.guests.partitions import BIOS_BOOT, system_bytes
 from oz.guests.subiquityfacts import EitherFacts, SubiquityFacts
 from oz.guests.ubuntu import Ubuntu
 from oz.model import (
@@ -53,10 +53,6 @@ class Subiquity(Guest):
     def identify(cls, medium: Medium) -> tuple[Identity, ...]:
         return Ubuntu.identify(medium)
 
-    def is_version(self, version: str) -> bool:
-        wanted = self.release.version if self.version == self.release.codename else self.version
-        return version == wanted or version.startswith(f"{wanted}.")
-
     def installer_paths(self, medium: Medium) -> tuple[str, ...]:
         return _KERNEL, _INITRD
 
@@ -79,7 +75,7 @@ class Subiquity(Guest):
 
     def _partitions(self, tdl: Tdl, settings: Settings, hardware: Hardware) -> PartitionPlan:
         """As the installer's own layouts have it, the disk has a GPT, whatever its size."""
-        plan = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        plan = self.plan_partitions(tdl, hardware)
         if hardware.firmware == "bios" and BIOS_BOOT not in plan.partitions:
             plan = replace(plan, partitions=(BIOS_BOOT, *plan.partitions))
         room_bytes = system_bytes(plan, tdl.disk_bytes) if tdl.partition_layout else tdl.disk_bytes
@@ -106,7 +102,7 @@ class Subiquity(Guest):
             "hostname": self.release.distro.lower(),
             "late_command": f"sh /cdrom{_SCRIPT}",
             "mirror": (self.arch == "aarch64" and facts.ports_mirror) or facts.mirror,
-            "storage": storage_actions(partitions, "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"),
+            "storage": storage_actions(partitions, disk_device(hardware)),
             "target": "/target",
         }
         hint = "add {{ late_command }} as the last of its late-commands: it brings the key in and says so"

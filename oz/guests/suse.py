@@ -3,13 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus
-from oz.guests.partitions import VOLUME_GROUP, is_volume, plan_partitions
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, disk_device, plan_menus
+from oz.guests.partitions import VOLUME_GROUP, is_volume
 from oz.guests.susefacts import ARCHITECTURES, SuseFacts
 from oz.model import (
     Access,
     Boot,
-    Fetch,
     Floppy,
     Hardware,
     Identity,
@@ -75,9 +74,7 @@ class Suse(Guest):
             return self.plan_iso(tdl, *self.identity_files)
         tree = self._tree(tdl)
         kernel, initrd = self._kernel_paths
-        return MediaPlan(
-            fetches=(Fetch(role="kernel", url=f"{tree}{kernel}"), Fetch(role="initrd", url=f"{tree}{initrd}"))
-        )
+        return self.plan_kernel(f"{tree}{kernel}", f"{tree}{initrd}")
 
     def _tree(self, tdl: Tdl) -> str:
         """The URL of the tree, if the installer can read it and may be told about it."""
@@ -153,11 +150,11 @@ class Suse(Guest):
         )
 
     def _answer(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings, hardware: Hardware) -> str:
-        partitions = plan_partitions(tdl, self.title, self.facts.partitions, hardware.firmware)
+        partitions = self.plan_partitions(tdl, hardware)
         variables = {
             **self.answer_variables(tdl, access),
             "boot_loader": self.facts.boot_loaders.get(hardware.firmware),
-            "disk_device": "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda",
+            "disk_device": disk_device(hardware),
             "disk_label": "gpt" if partitions.partitions[0].mount == "biosboot" else None,
             "partitions": _slices(partitions, are_volumes=False),
             # The medium's own name for itself, as YaST writes it into repositories.

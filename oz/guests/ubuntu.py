@@ -38,32 +38,21 @@ class Ubuntu(Debian):
             return "cd"
         return "dvd" if {_KERNEL, "/.disk/base_installable"} <= medium.paths else "live"
 
-    def is_version(self, version: str) -> bool:
-        wanted = self.release.version if self.version == self.release.codename else self.version
-        return version == wanted or version.startswith(f"{wanted}.")
-
     def _kernel_paths(self) -> tuple[str, str]:
         return _KERNEL, "/install/initrd.gz"
 
     def documented_medium(self, tdl: Tdl) -> Medium:
         """The server CD, as https://old-releases.ubuntu.com/releases lists it, with the volume id that osinfo-db has;
         before 6.06 there was one CD for all."""
-        has_efi = self.arch in self.facts.hardware.efi_architectures
-        menus = {"/boot/grub/grub.cfg"} if has_efi else set()
-        if self.arch != "aarch64":
-            menus |= {"/isolinux/isolinux.cfg", "/isolinux/isolinux.bin"}
         contents = {"/.disk/cd_type": b"full_cd/single\n"}
         return Medium(
             path=None,
             volume_id=f"{self.facts.medium_name} {self.architecture.name}",
-            paths=frozenset({*contents, "/.disk/base_installable", *self._kernel_paths(), *menus}),
+            paths=frozenset({*contents, "/.disk/base_installable", *self._boot_paths()}),
             contents=contents,
         )
 
     # ---------------------------------------------------------------- installing
-
-    def _own_mirror(self) -> str:
-        return self.facts.ports_mirror or self.facts.mirror if self.arch == "aarch64" else self.facts.mirror
 
     def _sources(self, mirror: str) -> tuple[str, ...]:
         """The lines of sources.list. A mirror of Ubuntu has the updates and the security updates as well; so does the

@@ -130,10 +130,6 @@ class UnattendedWindows(Windows):
         return self.facts.openssh_build is not None
 
     @property
-    def supports_manifest(self) -> bool:
-        return self.supports_customize
-
-    @property
     def why_unsealed(self) -> str:
         # "Sysprep (Generalize) a Windows installation": it resets accounts and asks its questions at the next start.
         return "nothing but sysprep makes another machine of it: run that in a copy before it is handed out"
@@ -227,16 +223,15 @@ class UnattendedWindows(Windows):
         hardware, facts = self.plan_hardware(tdl, settings), self.facts
         self._check_disk(tdl, hardware.firmware)
         edition = self._edition(tdl, medium)
-        drivers = [f"{name}\\{facts.virtio_directory}\\{ARCHES[self.arch]}" for name in _DRIVERS]
+        needed = _DRIVERS if settings.virtio_win else ()
+        drivers = [f"{name}\\{facts.virtio_directory}\\{ARCHES[self.arch]}" for name in needed]
         language = edition.language or "en-US"
         variables = {
             "administrator": ADMINISTRATORS.get(language.partition("-")[0].lower(), "Administrator"),
             "arch": ARCHES[self.arch],
             "computer_name": computer_name(tdl.name),
             "done_command": _DONE_COMMAND,
-            "driver_paths": [f"{letter}:\\{path}" for path in drivers for letter in _LETTERS]
-            if settings.virtio_win
-            else [],
+            "driver_paths": [f"{letter}:\\{path}" for path in drivers for letter in _LETTERS],
             "edition": edition,
             "facts": facts,
             "firmware": hardware.firmware,
@@ -270,7 +265,7 @@ class UnattendedWindows(Windows):
             answer=answer,
             seed=Seed(label="OZ_UNATTEND", files=files, copies=copies),
             drivers=settings.virtio_win,
-            drivers_paths=tuple("/" + path.replace("\\", "/") for path in drivers[:2]) if settings.virtio_win else (),
+            drivers_paths=tuple("/" + path.replace("\\", "/") for path in drivers[:2]),
             boots=(
                 Boot(
                     device="cdrom",

@@ -67,10 +67,6 @@ class Windows(Guest):
     def supports_customize(self) -> bool:
         return False
 
-    @property
-    def supports_manifest(self) -> bool:
-        return False
-
     def plan_customize(self, tdl: Tdl) -> tuple[Action, ...]:
         """Nothing, or UnsupportedError where the template asks for something."""
         lists = {
