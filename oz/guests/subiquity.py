@@ -1,14 +1,13 @@
 """Ubuntu as subiquity installs it, by an autoinstall file: from a live server medium or, from 23.04 on, a desktop's."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, disk_device, plan_menus, refuse
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus, refuse
 from oz.guests.curtin import storage_actions
-from oz.guests.debianfacts import ARCHITECTURES
+from oz.guests.debianfacts import ARCHITECTURES, DebianFacts
 from oz.guests.partitions import BIOS_BOOT, system_bytes
-from oz.guests.subiquityfacts import EitherFacts, SubiquityFacts
 from oz.guests.ubuntu import Ubuntu
 from oz.model import (
     Access,
@@ -34,6 +33,29 @@ _SOURCES = "/casper/install-sources.yaml"
 """What the installer can install: on every medium with subiquity since 21.10 (autoinstall reference, "source")."""
 _SCRIPT = "/oz/late.sh"
 _SEED = "/nocloud"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubiquityFacts(UnixFacts):
+    """What differs between the releases of Ubuntu with this installer."""
+
+    reads_medium: bool
+    """It looks for its answer file on the medium; else cloud-init brings it, from a NoCloud seed that lies there."""
+    can_power_off: bool
+    """It knows the key "shutdown"; else our last command powers the machine off."""
+    medium_name: str
+    """How the volume id of its server medium begins."""
+    mirror: str
+    ports_mirror: str | None
+    """See DebianFacts."""
+    disk_bytes_min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EitherFacts(DebianFacts):
+    """Of a release with both installers: those of debian-installer, and beside them the other's."""
+
+    live: SubiquityFacts
 
 
 class Subiquity(Guest):

@@ -1,11 +1,12 @@
 """openSUSE and SLES, installed by YaST from a DVD or from a tree, with an AutoYaST profile."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, disk_device, plan_menus
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
 from oz.guests.partitions import VOLUME_GROUP, is_volume
-from oz.guests.susefacts import ARCHITECTURES, SuseFacts
 from oz.model import (
     Access,
     Boot,
@@ -44,6 +45,48 @@ _BUILDS = {"0702": "11.3", "0024": "11.4", "0039": "12.1", "0167": "12.2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Architecture:
+    """What a medium calls an architecture, and where things are on it."""
+
+    names: tuple[str, ...]
+    loader_directory: str
+    """Holds linux and initrd; on a PC, isolinux and its menu too."""
+
+
+_ARCHITECTURES = {
+    "i386": _Architecture(names=("i386", "i586", "i686"), loader_directory="/boot/i386/loader"),
+    "x86_64": _Architecture(names=("x86_64",), loader_directory="/boot/x86_64/loader"),
+    "aarch64": _Architecture(names=("aarch64",), loader_directory="/boot/aarch64"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuseFacts(UnixFacts):
+    """What differs between the releases."""
+
+    volume_id: str
+    """Of the medium that `documented_medium` describes; {version}, {pack} and {arch} are filled in."""
+    product: str
+    """What the medium's file "content" calls the release; empty where there is no such file."""
+    profile_on: Literal["cd", "floppy", "device"]
+    """Where YaST is told to read its profile from, when it is started from a CD: from "the medium", a floppy, or a
+    device named."""
+    tree_protocols: tuple[str, ...]
+    """By which the installer can read a tree."""
+    module: str | None
+    """The module of the medium, by its directory, without which there is no system to install."""
+    has_second_stage: bool
+    """The profile is carried out to its end only by the installed system, when it boots for the first time."""
+    has_slot_names: bool
+    """Network interfaces would be named by their place, enp0s3, which differs between machines."""
+    interface_element: Literal["device", "name"]
+    boot_loaders: Mapping[str, str]
+    """Firmware to what the profile has to name; YaST chooses by itself where there is none."""
+    patterns: tuple[str, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """A partition, or a logical volume, as a profile says it."""
 
@@ -66,7 +109,7 @@ class Suse(Guest):
 
     @property
     def _kernel_paths(self) -> tuple[str, str]:
-        directory = ARCHITECTURES[self.arch].loader_directory
+        directory = _ARCHITECTURES[self.arch].loader_directory
         return f"{directory}/linux", f"{directory}/initrd"
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
@@ -88,7 +131,7 @@ class Suse(Guest):
         content, build = (medium.contents.get(path, b"").decode("utf-8", "replace") for path in cls.identity_files)
         variant = _variant(f"{build} {medium.volume_id}")
         arches = tuple(
-            arch for arch, place in ARCHITECTURES.items() if f"{place.loader_directory}/linux" in medium.paths
+            arch for arch, place in _ARCHITECTURES.items() if f"{place.loader_directory}/linux" in medium.paths
         ) or _arches(f"{build} {medium.volume_id}")
         name = _named_by_content(content) or _named(build)
         is_sure = True
@@ -107,7 +150,7 @@ class Suse(Guest):
 
     def documented_medium(self, tdl: Tdl) -> Medium:
         """A DVD, as osinfo-db and virt-install's tests have them."""
-        facts, architecture = self.facts, ARCHITECTURES[self.arch]
+        facts, architecture = self.facts, _ARCHITECTURES[self.arch]
         major, _, number = self.release.version.partition(".")
         pack = f"-SP{number}" if number != "0" else ""
         names = {"version": self.release.version, "major": major, "pack": pack, "arch": architecture.names[-1]}
@@ -192,7 +235,7 @@ class Suse(Guest):
     ) -> tuple[MediumEdit, ...]:
         """The profile, and boot menus that start at once; the medium's own would start the hard disk. GRUB finds its
         menu beside itself in the EFI boot image, which is a copy of the medium's EFI."""
-        isolinux = f"{ARCHITECTURES[self.arch].loader_directory}/{_ISOLINUX}"
+        isolinux = f"{_ARCHITECTURES[self.arch].loader_directory}/{_ISOLINUX}"
         kernel, initrd = self._kernel_paths
         arguments = self._arguments(tdl, medium, settings)
         menus = {
@@ -239,7 +282,7 @@ def _variant(name: str) -> Variant:
 
 
 def _arches(name: str) -> tuple[str, ...]:
-    return tuple(arch for arch, place in ARCHITECTURES.items() if any(word in name for word in place.names))
+    return tuple(arch for arch, place in _ARCHITECTURES.items() if any(word in name for word in place.names))
 
 
 def _named(name: str) -> tuple[str, str] | None:

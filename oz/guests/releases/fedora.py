@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from oz.guests.base import Alias, Release, make_release
-from oz.guests.redhat import RedHat
-from oz.guests.redhatfacts import RedHatFacts
+from oz.guests.redhat import RedHat, RedHatFacts
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB
 

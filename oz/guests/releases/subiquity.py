@@ -8,8 +8,7 @@ from typing import Any
 from oz.guests.base import Release, SystemFacts, make_release, pick
 from oz.guests.hardware import HardwareFacts
 from oz.guests.releases import debian
-from oz.guests.subiquity import Subiquity
-from oz.guests.subiquityfacts import SubiquityFacts
+from oz.guests.subiquity import Subiquity, SubiquityFacts
 from oz.guests.timeline import timeline
 from oz.units import MIB
 

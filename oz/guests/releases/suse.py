@@ -8,8 +8,7 @@ from oz.guests.agama import Agama, AgamaFacts
 from oz.guests.base import Alias, Release, SystemFacts, make_release, pick
 from oz.guests.hardware import HardwareFacts
 from oz.guests.partitions import PartitionFacts
-from oz.guests.suse import Suse
-from oz.guests.susefacts import SuseFacts
+from oz.guests.suse import Suse, SuseFacts
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB
 

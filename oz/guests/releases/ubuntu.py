@@ -8,8 +8,7 @@ from typing import Any
 from oz.guests.base import Release, make_release
 from oz.guests.debianfacts import DebianFacts, Question
 from oz.guests.releases import debian, subiquity
-from oz.guests.subiquity import UbuntuEither
-from oz.guests.subiquityfacts import EitherFacts
+from oz.guests.subiquity import EitherFacts, UbuntuEither
 from oz.guests.timeline import timeline
 from oz.guests.ubuntu import Ubuntu
 from oz.units import MIB

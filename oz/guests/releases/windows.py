@@ -4,8 +4,7 @@ from oz.guests.base import Release, make_release
 from oz.guests.timeline import timeline
 from oz.guests.unattend import UnattendedWindows
 from oz.guests.unattendfacts import UnattendFacts
-from oz.guests.windows import Windows
-from oz.guests.windowsfacts import WindowsFacts
+from oz.guests.windows import Windows, WindowsFacts
 from oz.units import GIB, MIB
 
 # Last days of updates: https://learn.microsoft.com/lifecycle. The first CD of 2003 R2 is 2003 with a service pack;
