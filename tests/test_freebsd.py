@@ -194,7 +194,7 @@ def test_what_bsdinstall_cannot_make_is_refused(partitions: tuple[Partition, ...
 
 
 def test_a_disk_that_is_too_small_is_refused() -> None:
-    with pytest.raises(TdlError, match=r"FreeBSD 14\.3 does not fit on 2 GiB\n.*4 GiB at the least"):
+    with pytest.raises(TdlError, match=r"FreeBSD 14\.3 does not fit on a disk of 2 GiB\n.*4 GiB at the least"):
         sample_plan(bsd_tdl(disk_bytes=2 * GIB))
 
 

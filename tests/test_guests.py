@@ -677,7 +677,9 @@ def test_a_password_that_apt_would_not_keep_is_refused_without_repeating_it(
 )
 def test_a_disk_that_no_system_of_it_fits_on_is_refused(distro: str, version: str, least: str) -> None:
     tdl = sample_tdl(version, "x86_64", "iso", distro=distro, disk_bytes=300 * MIB)
-    with pytest.raises(TdlError, match=f"{distro} {version} does not fit on 300 MiB\n.*give it {least} at the least"):
+    with pytest.raises(
+        TdlError, match=f"{distro} {version} does not fit on a disk of 300 MiB\n.*give it {least} at the least"
+    ):
         sample_plan(tdl)
 
 

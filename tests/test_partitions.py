@@ -256,7 +256,7 @@ def test_old_partitioners_of_debian_fill_the_volume_group() -> None:
 
 def test_debian_needs_room_where_its_files_are() -> None:
     home = Partition(mount="/home", size_bytes=9 * GIB)
-    with pytest.raises(TdlError, match=r":9: Debian 13 does not fit on the \d+ MiB of /, /usr and /var\n.*2 GiB"):
+    with pytest.raises(TdlError, match=r":9: Debian 13 does not fit on the \d+ MiB of /, /boot, /usr, /var\n.*2 GiB"):
         sample_plan(divided(ROOT, home, disk_bytes=10 * GIB))
     assert sample_plan(divided(ROOT, home, disk_bytes=12 * GIB))
 

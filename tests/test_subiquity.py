@@ -324,11 +324,11 @@ def test_volumes_are_of_whole_extents() -> None:
 def test_what_does_not_fit_or_cannot_be_made_is_refused_before_anything_is_fetched() -> None:
     lines = {"disk/size": 9, "partitions": 10, "partitions/partition[1]": 11}
     small = ubuntu("24.04", disk_bytes=4 * GIB, lines=lines)
-    with pytest.raises(TdlError, match=r":9: Ubuntu 24.04 does not fit on 4 GiB(.|\n)*5 GiB at the least"):
+    with pytest.raises(TdlError, match=r":9: Ubuntu 24.04 does not fit on a disk of 4 GiB(.|\n)*5 GiB at the least"):
         guest("24.04").check_template(small, SETTINGS)
     assert live_plan("24.04", settings=Settings(answer="{{ late_command }}\n"), disk_bytes=4 * GIB)
     home = (Partition(mount="/"), Partition(mount="/home", size_bytes=6 * GIB))
-    with pytest.raises(TdlError, match=r":10: Ubuntu 24.04 does not fit on 4 GiB for /, /boot, /usr"):
+    with pytest.raises(TdlError, match=r":10: Ubuntu 24.04 does not fit on the 4 GiB of /, /boot, /usr, /var"):
         guest("24.04").check_template(
             ubuntu("24.04", partition_layout="plain", partitions=home, disk_bytes=10 * GIB, lines=lines), SETTINGS
         )

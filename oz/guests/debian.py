@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from oz.errors import UsageError
 from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
-from oz.guests.partitions import VOLUME_GROUP, system_bytes
+from oz.guests.partitions import VOLUME_GROUP, check_room
 from oz.guests.partman import expert_recipe, guided_size
 from oz.model import (
     Access,
@@ -25,7 +25,6 @@ from oz.model import (
     Variant,
 )
 from oz.render import render, render_text
-from oz.units import format_size
 
 _DIRECTORY = "/oz"
 """Where our files are, on the medium and in the initrd."""
@@ -158,21 +157,6 @@ class Debian(Guest):
         prefix, suffix = self.facts.kernel_prefix, self.architecture.kernel_suffix
         return f"{prefix}{suffix}" if prefix and suffix else None
 
-    def _check_disk(self, tdl: Tdl, medium: Medium | None, settings: Settings, plan: PartitionPlan) -> None:
-        """Return if what our answer file asks of Debian's own media fits. A medium without .disk/cd_type is not
-        debian-cd's, so it may hold a system of any size."""
-        is_ours = settings.answer is None and (medium is None or "/.disk/cd_type" in medium.contents)
-        is_divided = tdl.partition_layout is not None
-        room_bytes = system_bytes(plan, tdl.disk_bytes) if is_divided else tdl.disk_bytes
-        if is_ours and room_bytes < self.facts.disk_bytes_min:
-            room = f"the {format_size(room_bytes)} of /, /usr and /var" if is_divided else format_size(room_bytes)
-            raise refuse(
-                tdl,
-                "partitions" if is_divided else "disk/size",
-                f"{self.title} does not fit on {room if is_divided else f'a disk of {room}'}",
-                f"give it {format_size(self.facts.disk_bytes_min)} at the least",
-            )
-
     def _disk_variables(self, plan: PartitionPlan) -> dict[str, object]:
         """The variables of the disk's part of the answer file."""
         is_lvm, must_fill = plan.layout == "lvm", "lvm" in self.facts.partitions.fills
@@ -188,7 +172,9 @@ class Debian(Guest):
     def plan_install(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings) -> InstallPlan:
         hardware = self.plan_hardware(tdl, settings)
         partitions = self.plan_partitions(tdl, hardware)
-        self._check_disk(tdl, medium, settings, partitions)
+        # Another answer file may ask for less; a medium without it is not debian-cd's, and holds a system of any size.
+        if settings.answer is None and (medium is None or "/.disk/cd_type" in medium.contents):
+            check_room(tdl, self.title, partitions, self.facts.disk_bytes_min)
         root = f"/cdrom{_DIRECTORY}" if medium else _DIRECTORY
         mirror, installs_from_mirror = self._mirror(tdl, medium)
         hooks = [] if self.facts.takes_packages or settings.answer is not None else ["01oz-packages"]

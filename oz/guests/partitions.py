@@ -72,15 +72,23 @@ def plan_partitions(tdl: Tdl, title: str, facts: PartitionFacts, firmware: Liter
     partitions.sort(key=lambda one: one.mount != "/boot")
     partitions[:0] = _firmware_partitions(tdl, title, facts, firmware)
     plan = PartitionPlan(layout=layout, partitions=tuple(partitions))
-    _check_room(tdl, plan)
-    room_bytes = tdl.disk_bytes if tdl.partition_layout is None else system_bytes(plan, tdl.disk_bytes)
-    if room_bytes < facts.system_bytes_min:
-        element = "disk/size" if tdl.partition_layout is None else "partitions"
-        raise TdlError(
-            f"{tdl.where(element)}: {title} does not fit on {format_size(room_bytes)}",
-            hint=f"give it {format_size(facts.system_bytes_min)} at the least",
-        )
+    _check_sizes(tdl, plan)
+    check_room(tdl, title, plan, facts.system_bytes_min)
     return plan
+
+
+def check_room(tdl: Tdl, title: str, plan: PartitionPlan, least_bytes: int) -> None:
+    """Return if a system of that size fits: on the disk, or on what the template's partitions leave to it. Raises
+    TdlError."""
+    if tdl.partition_layout is None:
+        element, room_bytes, words = "disk/size", tdl.disk_bytes, "a disk of {}"
+    else:
+        element, room_bytes, words = "partitions", system_bytes(plan, tdl.disk_bytes), "the {} of /, /boot, /usr, /var"
+    if room_bytes < least_bytes:
+        raise TdlError(
+            f"{tdl.where(element)}: {title} does not fit on {words.format(format_size(room_bytes))}",
+            hint=f"give it {format_size(least_bytes)} at the least",
+        )
 
 
 def is_volume(plan: PartitionPlan, partition: Partition) -> bool:
@@ -153,7 +161,7 @@ def _firmware_partitions(
     return (BIOS_BOOT,)
 
 
-def _check_room(tdl: Tdl, plan: PartitionPlan) -> None:
+def _check_sizes(tdl: Tdl, plan: PartitionPlan) -> None:
     """Return if all of it fits on the disk. A template without partitions is judged by the size of the disk alone."""
     has_rest = any(one.size_bytes is None for one in plan.partitions)
     rest = rest_bytes(plan, tdl.disk_bytes)

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, replace
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus, refuse
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
 from oz.guests.curtin import storage_actions
 from oz.guests.debianfacts import ARCHITECTURES, DebianFacts
-from oz.guests.partitions import BIOS_BOOT, system_bytes
+from oz.guests.partitions import BIOS_BOOT, check_room
 from oz.guests.ubuntu import Ubuntu
 from oz.model import (
     Access,
@@ -24,7 +24,6 @@ from oz.model import (
     Tdl,
 )
 from oz.render import render
-from oz.units import format_size
 
 _KERNEL, _INITRD = "/casper/vmlinuz", "/casper/initrd"
 _GRUB = "/boot/grub/grub.cfg"
@@ -100,14 +99,8 @@ class Subiquity(Guest):
         plan = self.plan_partitions(tdl, hardware)
         if hardware.firmware == "bios" and BIOS_BOOT not in plan.partitions:
             plan = replace(plan, partitions=(BIOS_BOOT, *plan.partitions))
-        room_bytes = system_bytes(plan, tdl.disk_bytes) if tdl.partition_layout else tdl.disk_bytes
-        if settings.answer is None and room_bytes < self.facts.disk_bytes_min:
-            raise refuse(
-                tdl,
-                "partitions" if tdl.partition_layout else "disk/size",
-                f"{self.title} does not fit on {format_size(room_bytes)} for /, /boot, /usr and /var",
-                f"give it {format_size(self.facts.disk_bytes_min)} at the least",
-            )
+        if settings.answer is None:
+            check_room(tdl, self.title, plan, self.facts.disk_bytes_min)
         return plan
 
     def check_template(self, tdl: Tdl, settings: Settings) -> None:
