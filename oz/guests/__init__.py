@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from oz.errors import UnsupportedError
-from oz.guests.base import Alias, Guest, Release
+from oz.guests.base import Guest
+from oz.guests.release import Alias, Release
 from oz.guests.releases import ALIASES, RELEASES
 from oz.guests.releases import REFUSED as REFUSED
 from oz.model import Identity, Medium, OsinfoSystem, Tdl

@@ -9,15 +9,12 @@ from oz.errors import MediumError, TdlError, UsageError
 from oz.guests import packages
 from oz.guests.hardware import plan_hardware
 from oz.guests.partitions import plan_partitions
-from oz.guests.release import PORTS as PORTS
-from oz.guests.release import Alias as Alias
+from oz.guests.release import PORTS
 from oz.guests.release import InstallerFacts as InstallerFacts
 from oz.guests.release import Ports as Ports
 from oz.guests.release import Release as Release
 from oz.guests.release import SystemFacts as SystemFacts
 from oz.guests.release import UnixFacts as UnixFacts
-from oz.guests.release import make_release as make_release
-from oz.guests.release import pick as pick
 from oz.model import (
     Access,
     Action,

@@ -6,7 +6,7 @@ source are this table's own choice.
 
 from dataclasses import replace
 
-from oz.guests.base import Alias, Release
+from oz.guests.release import Alias, Release
 from oz.guests.releases import (
     alpine,
     arch,

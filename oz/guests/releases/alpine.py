@@ -3,7 +3,7 @@
 from typing import Any
 
 from oz.guests.alpine import Alpine, AlpineFacts
-from oz.guests.base import Release, make_release
+from oz.guests.release import Release, make_release
 from oz.units import GIB, MIB
 
 # Last days: osinfo-db up to 3.19; after it the project's two years, from memory.

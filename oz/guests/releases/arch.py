@@ -3,7 +3,7 @@
 from typing import Any
 
 from oz.guests.arch import Arch, ArchFacts
-from oz.guests.base import Alias, Release, make_release
+from oz.guests.release import Alias, Release, make_release
 from oz.units import GIB, MIB
 
 _FACTS: dict[str, Any] = dict(

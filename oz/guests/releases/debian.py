@@ -1,8 +1,8 @@
 """Debian's releases."""
 
-from oz.guests.base import Release, make_release
 from oz.guests.debian import Debian
 from oz.guests.debianfacts import DebianFacts, Question
+from oz.guests.release import Release, make_release
 from oz.guests.timeline import timeline
 from oz.units import MIB
 

@@ -8,8 +8,8 @@ pykickstart's tables of commands say, [dracut] what anaconda's dracut module rea
 from collections.abc import Iterable
 from typing import Any
 
-from oz.guests.base import Alias, Release, make_release
 from oz.guests.redhat import RedHat, RedHatFacts
+from oz.guests.release import Alias, Release, make_release
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB
 

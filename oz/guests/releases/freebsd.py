@@ -1,7 +1,7 @@
 """FreeBSD's releases."""
 
-from oz.guests.base import Release, make_release
 from oz.guests.freebsd import FreeBsd, FreeBsdFacts
+from oz.guests.release import Release, make_release
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB
 

@@ -4,8 +4,8 @@
 What is between and after them has their neighbours' facts.
 """
 
-from oz.guests.base import Alias, Release, make_release
 from oz.guests.mandriva import Mandriva, MandrivaFacts
+from oz.guests.release import Alias, Release, make_release
 from oz.guests.timeline import timeline
 from oz.units import MIB
 

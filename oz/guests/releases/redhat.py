@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oz.guests.base import Alias, Release
+from oz.guests.release import Alias, Release
 from oz.guests.releases.fedora import RED_HAT_LINUX, TRUNK, make_row
 from oz.guests.timeline import timeline
 

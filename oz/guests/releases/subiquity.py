@@ -5,8 +5,8 @@ Where a comment names a version of subiquity, the notes of that release say so (
 
 from typing import Any
 
-from oz.guests.base import Release, SystemFacts, make_release, pick
 from oz.guests.hardware import HardwareFacts
+from oz.guests.release import Release, SystemFacts, make_release, pick
 from oz.guests.releases import debian
 from oz.guests.subiquity import Subiquity, SubiquityFacts
 from oz.guests.timeline import timeline

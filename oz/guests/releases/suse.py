@@ -5,9 +5,9 @@ inst_finish. "Known to have worked" is what the old Oz installed.
 """
 
 from oz.guests.agama import Agama, AgamaFacts
-from oz.guests.base import Alias, Release, SystemFacts, make_release, pick
 from oz.guests.hardware import HardwareFacts
 from oz.guests.partitions import PartitionFacts
+from oz.guests.release import Alias, Release, SystemFacts, make_release, pick
 from oz.guests.suse import Suse, SuseFacts
 from oz.guests.timeline import timeline
 from oz.units import GIB, MIB

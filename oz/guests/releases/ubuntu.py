@@ -5,8 +5,8 @@ Where a comment names a package and its version, its changelog says so.
 
 from typing import Any
 
-from oz.guests.base import Release, make_release
 from oz.guests.debianfacts import DebianFacts, Question
+from oz.guests.release import Release, make_release
 from oz.guests.releases import debian, subiquity
 from oz.guests.subiquity import EitherFacts, UbuntuEither
 from oz.guests.timeline import timeline

@@ -1,6 +1,6 @@
 """The releases of Windows: 2000 to 2003, which text-mode setup installs, and all later ones."""
 
-from oz.guests.base import Release, make_release
+from oz.guests.release import Release, make_release
 from oz.guests.timeline import timeline
 from oz.guests.unattend import UnattendedWindows
 from oz.guests.unattendfacts import UnattendFacts
