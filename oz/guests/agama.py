@@ -14,7 +14,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -44,6 +43,7 @@ class AgamaFacts(UnixFacts):
 
 class Agama(Guest):
     facts: AgamaFacts
+    installer = "agama"
     log_command = "journalctl --no-tail -f -u 'agama*' | grep --line-buffered -m 20000 ."
     log_places = ("/var/log/agama-installation",)
     identity_files = Suse.identity_files
@@ -89,9 +89,7 @@ class Agama(Guest):
             answer_name=_PROFILE,
             answer=answer,
             boots=(Boot(device="cdrom"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="agama"),
+            **self.plan_common(hardware, settings),
             edits=(
                 MediumEdit(path=f"/{_PROFILE}", content=answer.encode()),
                 *plan_menus(_MENU, {_MENU: menu}, medium, hardware.firmware),

@@ -13,7 +13,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -41,6 +40,7 @@ class AlpineFacts(UnixFacts):
 
 class Alpine(Guest):
     facts: AlpineFacts
+    installer = "alpine"
     medium_hint = "use the CD called standard, virt or extended"
     power_off_command = "poweroff"
 
@@ -112,9 +112,7 @@ class Alpine(Guest):
                 *self._menus(medium, hardware, " ".join(words)),
             ),
             boots=(Boot(device="cdrom"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="alpine"),
+            **self.plan_common(hardware, settings),
         )
 
     def _menus(self, medium: Medium, hardware: Hardware, arguments: str) -> tuple[MediumEdit, ...]:

@@ -9,7 +9,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -45,6 +44,7 @@ class Slice:
 
 class Arch(Guest):
     facts: ArchFacts
+    installer = "arch"
     medium_hint = "use the CD archlinux-DATE-x86_64.iso"
 
     def plan_media(self, tdl: Tdl) -> MediaPlan:
@@ -126,7 +126,5 @@ class Arch(Guest):
             answer=answer,
             edits=tuple(MediumEdit(path=path, content=text.encode()) for path, text in texts.items()),
             boots=(Boot(device="cdrom"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="arch"),
+            **self.plan_common(hardware, settings),
         )

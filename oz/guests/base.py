@@ -23,6 +23,7 @@ from oz.model import (
     Hardware,
     Identity,
     InstalledPackage,
+    InstallerLog,
     InstallPlan,
     ManifestPlan,
     MediaPlan,
@@ -47,16 +48,20 @@ KEY_MARK = "# oz build key"
 """The line above our key in authorized_keys, by which sealing finds it again."""
 
 
-class Limits(TypedDict):
-    """Seconds, as InstallPlan has them."""
+class CommonPlan(TypedDict):
+    """What every InstallPlan has alike."""
 
+    hardware: Hardware
     limit_s: float
     inactivity_s: float
+    log: InstallerLog
 
 
 class Guest(ABC):
     """One release on one architecture, able to plan everything that is done to it."""
 
+    installer: ClassVar[str]
+    """As InstallerLog names it."""
     identity_files: ClassVar[tuple[str, ...]] = ()
     """Files of a medium that tell what is on it."""
     medium_hint: ClassVar[str] = "use the first CD or DVD"
@@ -232,12 +237,14 @@ class Guest(ABC):
             raise UsageError("the answer file would never report the end of the installation", hint=hint)
         return answer
 
-    def plan_limits(self, settings: Settings) -> Limits:
-        """How long the installation, and its silence, may last; a limit that the user set is meant as it is."""
+    def plan_common(self, hardware: Hardware, settings: Settings) -> CommonPlan:
+        """A limit that the user set is meant as it is."""
         limit_s, factor = settings.install_limit_s, settings.limit_factor
         return {
+            "hardware": hardware,
             "limit_s": self.facts.limit_s * factor if limit_s is None else limit_s,
             "inactivity_s": self.facts.inactivity_s * factor,
+            "log": InstallerLog(installer=self.installer, channel=self.facts.log_channel),
         }
 
     def extra_arguments(self, tdl: Tdl, settings: Settings) -> tuple[str, ...]:

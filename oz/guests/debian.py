@@ -14,7 +14,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -32,6 +31,7 @@ _DIRECTORY = "/oz"
 
 class Debian(Guest):
     facts: DebianFacts
+    installer = "debian-installer"
     log_command = "tail -n +1 -f /var/log/syslog"
     log_places = ("/var/log/installer", "/var/log/dpkg.log", "/var/log/bootstrap.log")
     identity_files = ("/.disk/info",)
@@ -211,9 +211,7 @@ class Debian(Guest):
                     ends="power-off" if self.facts.can_power_off else "reset",
                 ),
             ),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="debian-installer"),
+            **self.plan_common(hardware, settings),
             edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
             if medium
             else (),

@@ -47,8 +47,6 @@ class DebianFacts(UnixFacts):
     """What the installer's kernel takes; it cuts off the rest without a word."""
     user_separator: Literal["--", "---"]
     """Kernel arguments after this word are for the installed system."""
-    has_slot_names: bool
-    """Network interfaces would be named by their place, enp1s0, which differs between machines."""
     has_text_frontend: bool
     """The CD's initrd carries d-i's plain text interface, which a log can hold."""
     medium_name: str | None

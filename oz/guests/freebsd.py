@@ -11,7 +11,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -44,6 +43,7 @@ class FreeBsdFacts(UnixFacts):
 
 class FreeBsd(Guest):
     facts: FreeBsdFacts
+    installer = "bsdinstall"
     log_command = "tail -n +1 -F /tmp/bsdinstall_log"
     medium_hint = "use disc1 or dvd1; the one called bootonly has no system on it"
     # uart(4): the callout devices; devfs makes them.
@@ -135,9 +135,7 @@ class FreeBsd(Guest):
             answer=answer,
             edits=tuple(MediumEdit(path=path, content=text.encode()) for path, text in files.items()),
             boots=(Boot(device="cdrom"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="bsdinstall"),
+            **self.plan_common(hardware, settings),
         )
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:

@@ -19,7 +19,6 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -56,14 +55,13 @@ class MandrivaFacts(UnixFacts):
     """To the numbers by which partitions are told; empty where they are told by name."""
     has_net: bool
     """Of "netc", "netcnx" and "intf" has become "net"."""
-    has_slot_names: bool
-    """Network interfaces would be named by their place, enp0s3, which differs between machines."""
     security: int
     """The level that msec watches: one that lets root in by ssh with a key."""
 
 
 class Mandriva(Guest):
     facts: MandrivaFacts
+    installer = "drakx"
     log_places = ("/root/drakx",)
     identity_files = ("/product.id", "/i586/product.id", "/x86_64/product.id", "/VERSION")
     medium_hint = "use the DVD, or the first CD"
@@ -152,9 +150,7 @@ class Mandriva(Guest):
             answer=answer,
             # Its first stage unmounts everything and can only reset the machine.
             boots=(Boot(device="cdrom" if facts.loader else "fd", ends="reset"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="drakx"),
+            **self.plan_common(hardware, settings),
             edits=tuple(edits),
             floppy=Floppy(base="blank" if facts.loader else "boot-image", files=files) if files else None,
         )

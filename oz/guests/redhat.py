@@ -16,7 +16,6 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -65,8 +64,6 @@ class RedHatFacts(UnixFacts):
     arguments: tuple[str, ...]
     """More of them."""
     has_serial_console: bool
-    log_channel: str | None
-    """The virtio port to which the installer writes its log by itself."""
 
     # The kickstart file.
     has_install: bool
@@ -77,8 +74,6 @@ class RedHatFacts(UnixFacts):
     langsupport: str | None
     mouse: str | None
     network: str
-    has_slot_names: bool
-    """Network interfaces would be named by their place, enp1s0, which differs between machines."""
     auth: str | None
     firewall: str | None
     selinux: str | None
@@ -108,6 +103,7 @@ class RedHatFacts(UnixFacts):
 
 class RedHat(Guest):
     facts: RedHatFacts
+    installer = "anaconda"
     log_command = "tail -n +1 -f /tmp/anaconda.log /tmp/syslog"
     log_places = ("/var/log/anaconda", "/root/install.log", "/root/install.log.syslog", "/tmp/anaconda.log")
     identity_files = IDENTITY_FILES
@@ -239,9 +235,7 @@ class RedHat(Guest):
             answer_name="ks.cfg",
             answer=answer,
             boots=(),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="anaconda", channel=facts.log_channel),
+            **self.plan_common(hardware, settings),
             has_partition_table=facts.has_partition_table,
         )
         if medium is None and facts.tree_boot == "kernel":

@@ -40,6 +40,8 @@ class InstallerFacts:
     """How long an installation may take with hardware virtualization."""
     inactivity_s: float
     """How long it may be silent."""
+    log_channel: str | None = None
+    """The virtio port to which the installer writes its log by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class UnixFacts(InstallerFacts):
     """Of one whose system has ssh."""
 
     system: SystemFacts
+    has_slot_names: bool = False
+    """Network interfaces would be named by their place, enp1s0, which differs between machines. Of installers all of
+    whose releases do that nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

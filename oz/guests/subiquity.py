@@ -14,7 +14,6 @@ from oz.model import (
     Boot,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -59,6 +58,7 @@ class EitherFacts(DebianFacts):
 
 class Subiquity(Guest):
     facts: SubiquityFacts
+    installer = "subiquity"
     log_command = "journalctl --no-tail -f | grep --line-buffered -m 20000 -E 'subiquity|curtin'"
     log_places = ("/var/log/installer",)
     identity_files = Ubuntu.identity_files
@@ -132,9 +132,7 @@ class Subiquity(Guest):
             answer_name=path.rpartition("/")[2],
             answer=answer,
             boots=(Boot(device="cdrom"),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="subiquity"),
+            **self.plan_common(hardware, settings),
             edits=self._edits(tdl, medium, hardware, settings, files),
         )
 

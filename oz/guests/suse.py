@@ -13,7 +13,6 @@ from oz.model import (
     Floppy,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -77,8 +76,6 @@ class SuseFacts(UnixFacts):
     """The module of the medium, by its directory, without which there is no system to install."""
     has_second_stage: bool
     """The profile is carried out to its end only by the installed system, when it boots for the first time."""
-    has_slot_names: bool
-    """Network interfaces would be named by their place, enp0s3, which differs between machines."""
     interface_element: Literal["device", "name"]
     boot_loaders: Mapping[str, str]
     """Firmware to what the profile has to name; YaST chooses by itself where there is none."""
@@ -99,6 +96,7 @@ class Slice:
 
 class Suse(Guest):
     facts: SuseFacts
+    installer = "autoyast"
     # Errors, and worse (libycp, y2log.h: LOG_ERROR is 3); the rest are thousands of lines. It is rotated.
     log_command = "tail -n +1 -F /var/log/YaST2/y2log | grep --line-buffered -m 20000 -E '^[^<]* <[3-5]> '"
     log_places = ("/var/log/YaST2",)
@@ -181,9 +179,7 @@ class Suse(Guest):
             answer_name=_PROFILE.lstrip("/"),
             answer=answer,
             boots=tuple(boots),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="autoyast"),
+            **self.plan_common(hardware, settings),
             edits=self._edits(tdl, medium, settings, hardware, {} if on_floppy else {_PROFILE: profile})
             if medium
             else (),

@@ -27,7 +27,6 @@ from oz.model import (
     Edition,
     Hardware,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -273,9 +272,7 @@ class UnattendedWindows(Windows):
                     enter_s=facts.enter_s * settings.limit_factor if hardware.firmware == "efi" else 0.0,
                 ),
             ),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="windows-setup"),
+            **self.plan_common(hardware, settings),
         )
 
     def _openssh(

@@ -23,7 +23,6 @@ from oz.model import (
     Boot,
     Floppy,
     Identity,
-    InstallerLog,
     InstallPlan,
     MediaPlan,
     Medium,
@@ -94,6 +93,7 @@ class WindowsFacts(InstallerFacts):
 
 class Windows(Guest):
     facts: WindowsFacts
+    installer = "windows-setup"
     log_places: ClassVar[tuple[str, ...]] = (
         "/WINDOWS/setuplog.txt",
         "/WINDOWS/setuperr.log",
@@ -239,9 +239,7 @@ class Windows(Guest):
             floppy=Floppy(base="blank", files={"WINNT.SIF": answer.encode("ascii"), DONE: done.encode("ascii")}),
             has_partition_table=self.facts.asks_about_new_disks,
             boots=(Boot(device="cdrom", reboots=self.facts.reboots),),
-            hardware=hardware,
-            **self.plan_limits(settings),
-            log=InstallerLog(installer="windows-setup"),
+            **self.plan_common(hardware, settings),
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:

@@ -143,7 +143,6 @@ FACTS = timeline(
         # osinfo-db says 128 MiB up to wheezy, 512 MiB or 1 GiB after it; less is slow.
         memory_bytes=512 * MIB,
         kernel_arguments=(),
-        has_slot_names=False,
         # It puts the questions for language and keyboard off until the answer file is read (installation guide, B.2.3);
         # the same two are arguments besides, for installers that ask all the same.
         cd_arguments=("auto=true",),

@@ -214,7 +214,6 @@ TRUNK = timeline(
         "F rawhide": dict(volume_id="Fedora-S-dvd-{arch}-rawh"),
     },
     start=dict(
-        log_channel=None,
         package_manager="rpm",
         init="sysv",
         # sshd's init script, and its units after it, make those that are missing.
@@ -263,7 +262,6 @@ TRUNK = timeline(
         langsupport=None,
         mouse="generic3ps/2 --device psaux",
         network="--device eth0 --bootproto dhcp",
-        has_slot_names=False,
         auth="--useshadow --enablemd5",
         firewall=None,
         selinux=None,

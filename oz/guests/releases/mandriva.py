@@ -119,7 +119,6 @@ _FACTS = timeline(
         # partition_table.pm: those of partitions, and what is told apart by file systems above 255.
         file_systems={"ext2": 0x83, "ext3": 0x483, "reiserfs": 0x183, "xfs": 0x283, "swap": 0x82},
         has_net=False,
-        has_slot_names=False,
         security=2,
         limit_s=3600.0,
         inactivity_s=600.0,

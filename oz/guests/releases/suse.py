@@ -154,7 +154,6 @@ _OPENSUSE_FACTS = timeline(
         tree_protocols=("http", "ftp"),
         module=None,
         has_second_stage=True,
-        has_slot_names=False,
         interface_element="device",
         boot_loaders={},
         # What the second stage needs is in yast2_install_wf and autoyast2-installation; known to have worked.
