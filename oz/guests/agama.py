@@ -6,7 +6,8 @@ live/config-cdroot for the medium, rust/agama-autoinstall for how a profile is f
 
 from dataclasses import dataclass
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device
+from oz.guests.edits import plan_edits
 from oz.guests.partitions import BIOS_BOOT, EFI, VOLUME_GROUP, is_volume
 from oz.guests.suse import Suse
 from oz.model import (
@@ -17,7 +18,6 @@ from oz.model import (
     InstallPlan,
     MediaPlan,
     Medium,
-    MediumEdit,
     Settings,
     Tdl,
 )
@@ -90,10 +90,7 @@ class Agama(Guest):
             answer=answer,
             boots=(Boot(device="cdrom"),),
             **self.plan_common(hardware, settings),
-            edits=(
-                MediumEdit(path=f"/{_PROFILE}", content=answer.encode()),
-                *plan_menus(_MENU, {_MENU: menu}, medium, hardware.firmware),
-            ),
+            edits=plan_edits(medium, hardware.firmware, _MENU, {_MENU: menu}, {f"/{_PROFILE}": answer}),
         )
 
     def _answer(self, tdl: Tdl, access: Access, settings: Settings, hardware: Hardware) -> str:

@@ -7,7 +7,8 @@ import tarfile
 from dataclasses import dataclass
 
 from oz.errors import UnsupportedError
-from oz.guests.base import Guest, UnixFacts, disk_device, plan_menus
+from oz.guests.base import Guest, UnixFacts, disk_device
+from oz.guests.edits import plan_edits
 from oz.model import (
     Access,
     Boot,
@@ -16,7 +17,6 @@ from oz.model import (
     InstallPlan,
     MediaPlan,
     Medium,
-    MediumEdit,
     Settings,
     Tdl,
 )
@@ -25,10 +25,9 @@ from oz.units import MIB
 
 _ARCHES = {"i386": "x86", "x86_64": "x86_64", "aarch64": "aarch64"}
 """As volume ids have them."""
-_MENUS = {"/boot/syslinux/syslinux.cfg": "boot/isolinux.cfg", "/boot/grub/grub.cfg": "boot/grub.cfg"}
+_SYSLINUX, _GRUB = "/boot/syslinux/syslinux.cfg", "/boot/grub/grub.cfg"
 # nlplug-findfs, in the initramfs, takes the *.apkovl.tar.gz in the root of any file system (mkinitfs).
 _OVERLAY = "/oz.apkovl.tar.gz"
-_EFI_ARCHES = ("x86_64", "aarch64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +63,9 @@ class Alpine(Guest):
 
     def documented_medium(self, tdl: Tdl) -> Medium:
         """The CD called virt, as aports' scripts/mkimg.base.sh makes it."""
-        menus = {"/boot/grub/grub.cfg"} if self.arch in _EFI_ARCHES else set()
+        menus = {_GRUB} if self.arch in self.facts.hardware.efi_architectures else set()
         if self.arch != "aarch64":
-            menus.add("/boot/syslinux/syslinux.cfg")
+            menus.add(_SYSLINUX)
         paths = frozenset({"/boot/vmlinuz-virt", "/boot/initramfs-virt", *menus})
         return Medium(path=None, volume_id=f"alpine-virt {self.release.version}.0 {_ARCHES[self.arch]}", paths=paths)
 
@@ -104,22 +103,17 @@ class Alpine(Guest):
         answer = self.render_answer("alpine/answers", settings, variables)
         install, start = (render(f"alpine/{name}", **variables) for name in ("install", "oz.start"))
         words = ["modules=loop,squashfs,sd-mod,usb-storage", *self.extra_arguments(tdl, settings), console]
+        kernel, initrd = self.installer_paths(medium)
+        boot = {"kernel": kernel, "initrd": initrd, "arguments": " ".join(words)}
+        menus = {_SYSLINUX: render("boot/isolinux.cfg", **boot), _GRUB: render("boot/grub.cfg", **boot)}
+        menu = _GRUB if hardware.firmware == "efi" else _SYSLINUX
         return InstallPlan(
             answer_name="answers",
             answer=answer,
-            edits=(
-                MediumEdit(path=_OVERLAY, content=_overlay(answer, install, start)),
-                *self._menus(medium, hardware, " ".join(words)),
-            ),
+            edits=plan_edits(medium, hardware.firmware, menu, menus, {_OVERLAY: _overlay(answer, install, start)}),
             boots=(Boot(device="cdrom"),),
             **self.plan_common(hardware, settings),
         )
-
-    def _menus(self, medium: Medium, hardware: Hardware, arguments: str) -> tuple[MediumEdit, ...]:
-        kernel, initrd = self.installer_paths(medium)
-        texts = {path: render(name, kernel=kernel, initrd=initrd, arguments=arguments) for path, name in _MENUS.items()}
-        needed = "/boot/grub/grub.cfg" if hardware.firmware == "efi" else "/boot/syslinux/syslinux.cfg"
-        return plan_menus(needed, texts, medium, hardware.firmware)
 
 
 def _overlay(answer: str, install: str, start: str) -> bytes:

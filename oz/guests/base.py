@@ -28,7 +28,6 @@ from oz.model import (
     ManifestPlan,
     MediaPlan,
     Medium,
-    MediumEdit,
     PartitionPlan,
     PutFile,
     RunCommand,
@@ -374,26 +373,3 @@ def refuse(tdl: Tdl, element: str, message: str, hint: str | None = None) -> Tdl
 def disk_device(hardware: Hardware) -> str:
     """What a Linux whose IDE disks are libata's calls the disk."""
     return "/dev/vda" if hardware.disk_bus == "virtio" else "/dev/sda"
-
-
-def plan_menus(
-    menu: str, contents: Mapping[str, str], medium: Medium, firmware: Literal["bios", "efi"]
-) -> tuple[MediumEdit, ...]:
-    """The edits that put new boot menus (path to text) in the place of those that the medium has; one in a directory
-    EFI also inside the EFI boot image, where firmware comes to it first. `menu` is what this machine boots by.
-
-    Raises MediumError for a medium that does not boot under the firmware.
-    """
-    if menu not in medium.paths:
-        raise MediumError(
-            f"{medium.path or 'the medium'} does not boot under {firmware} firmware: it has no {menu}",
-            hint="set the firmware to bios or efi, as the medium has it",
-        )
-    has_efi_image = any(image.platform == "efi" for image in medium.boot_images)
-    edits = []
-    for path, text in contents.items():
-        if path in medium.paths:
-            edits.append(MediumEdit(path=path, content=text.encode()))
-            if path.startswith("/EFI/") and has_efi_image:
-                edits.append(MediumEdit(path=path, content=text.encode(), in_efi_image=True))
-    return tuple(edits)

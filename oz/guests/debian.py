@@ -5,8 +5,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from oz.errors import UsageError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, plan_menus, refuse
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, refuse
 from oz.guests.debianfacts import ARCHITECTURES, Architecture, DebianFacts
+from oz.guests.edits import plan_edits
 from oz.guests.partitions import VOLUME_GROUP, check_room
 from oz.guests.partman import expert_recipe, guided_size
 from oz.model import (
@@ -286,8 +287,5 @@ class Debian(Guest):
         kernel, initrd = self._kernel_paths()
         variables = {"kernel": kernel, "initrd": initrd, "arguments": arguments}
         menus = {isolinux: render("boot/isolinux.cfg", **variables), grub: render("boot/grub.cfg", **variables)}
-        contents = {**files, f"{_DIRECTORY}/preseed.cfg": answer.encode()}
-        return (
-            *(MediumEdit(path=path, content=content) for path, content in contents.items()),
-            *plan_menus(isolinux if hardware.firmware == "bios" else grub, menus, medium, hardware.firmware),
-        )
+        menu = isolinux if hardware.firmware == "bios" else grub
+        return plan_edits(medium, hardware.firmware, menu, menus, {**files, f"{_DIRECTORY}/preseed.cfg": answer})

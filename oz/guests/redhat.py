@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, plan_menus, refuse
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, refuse
+from oz.guests.edits import plan_edits
 from oz.guests.partitions import BIOS_BOOT, BOOT_BYTES, is_volume
 from oz.guests.redhatmedia import IDENTITY_FILES, has_packages, read_claims, variant_of
 from oz.model import (
@@ -321,5 +322,4 @@ class RedHat(Guest):
             _GRUB_MENU: render("boot/grub-search.cfg", **far),
             _EFI_MENU: render("boot/grub-search.cfg", **far, efi_suffix=suffix),
         }
-        kickstart = MediumEdit(path="/ks.cfg", content=answer.encode())
-        return kickstart, *plan_menus(menu, menus, medium, hardware.firmware)
+        return plan_edits(medium, hardware.firmware, menu, menus, {"/ks.cfg": answer})

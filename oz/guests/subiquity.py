@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, replace
 
 from oz.errors import MediumError
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device
 from oz.guests.curtin import storage_actions
 from oz.guests.debianfacts import ARCHITECTURES, DebianFacts
+from oz.guests.edits import plan_edits
 from oz.guests.partitions import BIOS_BOOT, check_room
 from oz.guests.ubuntu import Ubuntu
 from oz.model import (
@@ -154,10 +155,7 @@ class Subiquity(Guest):
         """Our files, and boot menus that start at once. GRUB of the EFI boot image reads the menu of the ISO."""
         variables = {"kernel": _KERNEL, "initrd": _INITRD, "arguments": self._arguments(tdl, medium, settings)}
         menus = {_GRUB: render("boot/grub.cfg", **variables), _ISOLINUX: render("boot/isolinux.cfg", **variables)}
-        return (
-            *(MediumEdit(path=path, content=text.encode()) for path, text in files.items()),
-            *plan_menus(_GRUB, menus, medium, hardware.firmware),
-        )
+        return plan_edits(medium, hardware.firmware, _GRUB, menus, files)
 
 
 class UbuntuEither(Ubuntu):

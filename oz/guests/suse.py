@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device, plan_menus
+from oz.guests.base import SAME_NETWORK_NAMES, Guest, UnixFacts, disk_device
+from oz.guests.edits import plan_edits
 from oz.guests.partitions import VOLUME_GROUP, is_volume
 from oz.model import (
     Access,
@@ -240,10 +241,7 @@ class Suse(Guest):
             _GRUB: render("boot/grub-search-file.cfg", kernel=kernel, initrd=initrd, arguments=arguments),
         }
         menu = isolinux if hardware.firmware == "bios" else _GRUB
-        return (
-            *(MediumEdit(path=path, content=content) for path, content in files.items()),
-            *plan_menus(menu, menus, medium, hardware.firmware),
-        )
+        return plan_edits(medium, hardware.firmware, menu, menus, files)
 
 
 def _slices(plan: PartitionPlan, *, are_volumes: bool) -> list[Slice]:
