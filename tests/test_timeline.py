@@ -1,5 +1,7 @@
 import pytest
 
+from oz.guests.base import Guest
+from oz.guests.release import InstallerFacts, make_release
 from oz.guests.timeline import timeline
 
 
@@ -25,3 +27,17 @@ def test_versions_do_not_share_their_facts() -> None:
     facts = timeline(("1", "2"), {}, start={"bus": "ide"})
     facts["1"]["bus"] = "scsi"
     assert facts["2"]["bus"] == "ide"
+
+
+def test_a_row_is_made_of_one_mapping_and_a_fact_that_is_nobodys_is_refused() -> None:
+    facts = dict(
+        x86_64=("iso",), i386=(), limit_s=60.0, inactivity_s=6.0,
+        machine_type="pc", disk_bus="ide", disk_buses=("ide",), nic_model="e1000", nic_models=("e1000",),
+        memory_bytes=1, filesystems=("ext4",), boot_filesystem="ext4", has_lvm=True, has_biosboot=False,
+    )  # fmt: skip
+    row = make_release(Guest, InstallerFacts, "Any", "1", facts, end_of_life="2030-01-01")
+    assert (row.install_types, row.facts.hardware.nic_model) == ({"x86_64": ("iso",)}, "e1000")
+    assert row.facts.partitions.filesystems == ("ext4",)
+    for wrong in ({**facts, "nic_modle": "rtl8139"}, {name: facts[name] for name in facts if name != "disk_bus"}):
+        with pytest.raises(TypeError, match=r"nic_modle|disk_bus"):
+            make_release(Guest, InstallerFacts, "Any", "1", wrong, end_of_life="2030-01-01")
