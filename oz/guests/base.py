@@ -76,6 +76,8 @@ class Guest(ABC):
     """Who administers the system."""
     language: ClassVar[Literal["sh", "powershell"]] = "sh"
     """What its commands are written in."""
+    boot_timeout_s: ClassVar[float] = 300.0
+    """How long a boot up to sshd may take with hardware virtualization."""
     power_off_limit_s: ClassVar[float] = 0.0
     """How long it may take to power off, where that is longer than usual."""
     power_off_command: ClassVar[str] = "shutdown -h now"
@@ -280,11 +282,6 @@ class Guest(ABC):
         """Why it cannot be given another identity, and so is neither sealed nor kept for later builds; empty where it
         can."""
         return "" if self.supports_customize else "it has no ssh"
-
-    @property
-    def boot_timeout_s(self) -> float:
-        """How long a boot up to sshd may take with hardware virtualization."""
-        return self.system.boot_limit_s
 
     @property
     def sealed_power_off_command(self) -> str:

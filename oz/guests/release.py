@@ -27,7 +27,6 @@ class SystemFacts:
     has_legacy_ssh: bool
     """sshd knows no rsa-sha2 signatures (OpenSSH before 7.2)."""
     password_schemes: tuple[str, ...]
-    boot_limit_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +35,9 @@ class InstallerFacts:
 
     hardware: HardwareFacts
     partitions: PartitionFacts
-    limit_s: float
+    limit_s: float = 3600.0
     """How long an installation may take with hardware virtualization."""
-    inactivity_s: float
+    inactivity_s: float = 600.0
     """How long it may be silent."""
     log_channel: str | None = None
     """The virtio port to which the installer writes its log by itself."""

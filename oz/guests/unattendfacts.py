@@ -81,7 +81,7 @@ class UnattendFacts(InstallerFacts):
     """What Setup is told not to look at: values of HKLM\\SYSTEM\\Setup\\LabConfig."""
     disk_bytes_min: Mapping[str, int]
     """By architecture."""
-    disk_bytes_max: int | None
+    disk_bytes_max: int | None = None
     openssh_build: int | None
     """The build from which on it has OpenSSH for the asking; None: it has none."""
     virtio_directory: str

@@ -28,7 +28,6 @@ _FACTS: dict[str, Any] = dict(
     host_key_types=(),
     has_legacy_ssh=False,
     password_schemes=("sha512",),
-    boot_limit_s=300.0,
     # osinfo-db claims virtio, virtio 1.0, q35 and e1000e since 3.11.
     machine_type="q35",
     disk_bus="virtio",

@@ -16,7 +16,6 @@ _FACTS: dict[str, Any] = dict(
     host_key_types=(),
     has_legacy_ssh=False,
     password_schemes=("sha512",),
-    boot_limit_s=300.0,
     # osinfo-db. Under UEFI its CD has systemd-boot, whose menus are not edited.
     machine_type="q35",
     disk_bus="virtio",
@@ -33,8 +32,6 @@ _FACTS: dict[str, Any] = dict(
     # "A basic installation should take less than 2 GiB of disk space" (ArchWiki, Installation guide).
     system_bytes_min=2 * GIB,
     mirror="http://mirrors.kernel.org/archlinux/$repo/os/$arch",
-    limit_s=3600.0,
-    inactivity_s=600.0,
 )
 
 RELEASES: tuple[Release, ...] = (

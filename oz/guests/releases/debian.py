@@ -132,7 +132,6 @@ FACTS = timeline(
         has_legacy_ssh=True,
         # SHA-512 hashes since glibc 2.7 (crypt(3)), which is lenny's.
         password_schemes=("sha512",),
-        boot_limit_s=300.0,
         # Both since lenny: osinfo-db, and the old Oz installed it so.
         disk_bus="virtio",
         disk_buses=("virtio", "ide", "sata"),

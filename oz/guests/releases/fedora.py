@@ -224,7 +224,6 @@ TRUNK = timeline(
         has_legacy_ssh=True,
         # glibc before 2.7 reads no other hash.
         password_schemes=("md5",),
-        boot_limit_s=300.0,
         machine_type="pc",
         disk_bus="ide",
         disk_buses=("ide",),
@@ -239,8 +238,6 @@ TRUNK = timeline(
         has_lvm=False,
         has_biosboot=False,
         disk_bytes_min=2 * GIB,
-        limit_s=3600.0,
-        inactivity_s=600.0,
         # Their CDs' ids are in no list; the package that names the release is on the first.
         volume_id="Red Hat Linux {version}",
         packages_path="/RedHat/RPMS/redhat-release-{version}-1.noarch.rpm",

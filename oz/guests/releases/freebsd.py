@@ -44,7 +44,6 @@ _FACTS = timeline(
         has_legacy_ssh=True,
         # crypt(3) knows it since 8.3, login.conf has it as the default since 10.0.
         password_schemes=("sha512",),
-        boot_limit_s=300.0,
         # virtio drivers are in GENERIC since 10.0 (release notes); osinfo-db claims them and e1000.
         disk_bus="virtio",
         disk_buses=("virtio", "ide", "sata", "scsi"),
@@ -60,8 +59,6 @@ _FACTS = timeline(
         # base.txz and kernel.txz take 1 to 2 GiB, from memory.
         system_bytes_min=4 * GIB,
         has_packaged_base=False,
-        limit_s=3600.0,
-        inactivity_s=600.0,
     ),
 )
 

@@ -94,7 +94,6 @@ _FACTS = timeline(
         host_key_types=("rsa", "dsa"),
         has_legacy_ssh=True,
         password_schemes=("md5",),
-        boot_limit_s=300.0,
         # Known to have worked; memory from memory.
         disk_bus="ide",
         disk_buses=("ide",),
@@ -120,8 +119,6 @@ _FACTS = timeline(
         file_systems={"ext2": 0x83, "ext3": 0x483, "reiserfs": 0x183, "xfs": 0x283, "swap": 0x82},
         has_net=False,
         security=2,
-        limit_s=3600.0,
-        inactivity_s=600.0,
     ),
 )
 

@@ -131,7 +131,6 @@ _OPENSUSE_FACTS = timeline(
         host_key_types=("rsa", "dsa"),
         has_legacy_ssh=True,
         password_schemes=("md5",),
-        boot_limit_s=300.0,
         # Known to have worked.
         disk_bus="ide",
         disk_buses=("ide", "sata"),
@@ -159,7 +158,6 @@ _OPENSUSE_FACTS = timeline(
         # What the second stage needs is in yast2_install_wf and autoyast2-installation; known to have worked.
         patterns=("base", "sw_management", "yast2_install_wf"),
         packages=("openssh", "autoyast2-installation", "dhcpcd"),
-        limit_s=3600.0,
         inactivity_s=300.0,
     ),
 )
@@ -218,7 +216,6 @@ _AGAMA_START = {
     "nic_models": ("virtio", "e1000e"),
     "mode": None,
     "limit_s": 5400.0,
-    "inactivity_s": 600.0,
 }
 _AGAMA_FACTS = {
     "openSUSE": timeline(

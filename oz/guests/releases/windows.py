@@ -205,7 +205,6 @@ def _unattended(version: str) -> Release:
         kernel=kernel,
         generic_keys=_KEYS[version],
         disk_bytes_min={arch: size * GIB for arch, size in zip(arches, disks, strict=True)},
-        disk_bytes_max=None,
         virtio_directory=directory,
         **{arch: ("iso",) for arch in sorted(arches)},
     )
