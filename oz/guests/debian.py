@@ -199,6 +199,7 @@ class Debian(Guest):
             "needs_sshd": settings.answer is None,
         }
         answer = self._answer(settings, variables)
+        arguments = self._arguments(tdl, medium, settings)
         files = {
             f"{_DIRECTORY}/{name}": render(f"scripts/debian-installer/{name}", **variables).encode()
             for name in ("early.sh", *hooks)
@@ -207,18 +208,13 @@ class Debian(Guest):
             answer_name="preseed.cfg",
             answer=answer,
             boots=(
-                Boot(
-                    device="cdrom" if medium else "kernel",
-                    ends="power-off" if self.facts.can_power_off else "reset",
-                ),
+                Boot(device="cdrom" if medium else "kernel", ends="power-off" if self.facts.can_power_off else "reset"),
             ),
             **self.plan_common(hardware, settings),
-            edits=self._edits(medium, hardware, self._arguments(tdl, medium, settings), files, answer)
-            if medium
-            else (),
+            edits=self._edits(medium, hardware, arguments, files, answer) if medium else (),
             # d-i reads /preseed.cfg of its initrd before it asks anything (initrd-preseed).
             initrd_files={} if medium else {**files, "/preseed.cfg": answer.encode()},
-            command_line=None if medium else self._arguments(tdl, medium, settings),
+            command_line=None if medium else arguments,
         )
 
     def _answer(self, settings: Settings, variables: dict[str, object]) -> str:

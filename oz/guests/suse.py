@@ -171,6 +171,7 @@ class Suse(Guest):
         facts, hardware = self.facts, self.plan_hardware(tdl, settings)
         answer = self._answer(tdl, medium, access, settings, hardware)
         profile = answer.encode()
+        arguments = self._arguments(tdl, medium, settings)
         on_floppy = medium is not None and facts.profile_on == "floppy"
         boots = [Boot(device="cdrom" if medium else "kernel")]
         if facts.has_second_stage:
@@ -181,12 +182,10 @@ class Suse(Guest):
             answer=answer,
             boots=tuple(boots),
             **self.plan_common(hardware, settings),
-            edits=self._edits(tdl, medium, settings, hardware, {} if on_floppy else {_PROFILE: profile})
-            if medium
-            else (),
+            edits=self._edits(medium, hardware, arguments, {} if on_floppy else {_PROFILE: profile}) if medium else (),
             floppy=Floppy(base="blank", files={_PROFILE.lstrip("/").upper(): profile}) if on_floppy else None,
             initrd_files={} if medium else {_PROFILE: profile},
-            command_line=None if medium else self._arguments(tdl, medium, settings),
+            command_line=None if medium else arguments,
         )
 
     def _answer(self, tdl: Tdl, medium: Medium | None, access: Access, settings: Settings, hardware: Hardware) -> str:
@@ -228,13 +227,12 @@ class Suse(Guest):
         return " ".join(words)
 
     def _edits(
-        self, tdl: Tdl, medium: Medium, settings: Settings, hardware: Hardware, files: dict[str, bytes]
+        self, medium: Medium, hardware: Hardware, arguments: str, files: dict[str, bytes]
     ) -> tuple[MediumEdit, ...]:
         """The profile, and boot menus that start at once; the medium's own would start the hard disk. GRUB finds its
         menu beside itself in the EFI boot image, which is a copy of the medium's EFI."""
         isolinux = f"{_ARCHITECTURES[self.arch].loader_directory}/{_ISOLINUX}"
         kernel, initrd = self._kernel_paths
-        arguments = self._arguments(tdl, medium, settings)
         menus = {
             # isolinux looks beside itself.
             isolinux: render("boot/isolinux.cfg", kernel="linux", initrd="initrd", arguments=arguments),

@@ -8,14 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from oz.errors import GuestError, TdlError, UnsupportedError
-from oz.guests.packages.manager import (
-    CommandLine,
-    PackageManager,
-    refuse_repository,
-    run,
-    take_login,
-    where_repository,
-)
+from oz.guests.packages.manager import CommandLine, PackageManager, refuse_repository, run, take_login, where_repository
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 from oz.render import render
 

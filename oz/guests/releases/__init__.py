@@ -7,19 +7,7 @@ source are this table's own choice.
 from dataclasses import replace
 
 from oz.guests.release import Alias, Release
-from oz.guests.releases import (
-    alpine,
-    arch,
-    debian,
-    fedora,
-    freebsd,
-    mandriva,
-    redhat,
-    subiquity,
-    suse,
-    ubuntu,
-    windows,
-)
+from oz.guests.releases import alpine, arch, debian, fedora, freebsd, mandriva, redhat, subiquity, suse, ubuntu, windows
 
 _ENDED = {
     "RedHatLinux": "Red Hat Linux ended with 9: what follows are FedoraCore and RHEL",
