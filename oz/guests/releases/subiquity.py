@@ -13,7 +13,7 @@ from oz.guests.timeline import timeline
 from oz.units import MIB
 
 # Codenames, point releases, and last days for everybody: https://wiki.ubuntu.com/Releases and distro-info-data.
-_UBUNTU = {
+UBUNTU = {
     "20.04": ("focal", 6, "2025-05-31"),
     "20.10": ("groovy", 0, "2021-07-22"),
     "21.04": ("hirsute", 0, "2022-01-20"),
@@ -30,7 +30,7 @@ _UBUNTU = {
 }
 
 _FACTS = timeline(
-    tuple(_UBUNTU),
+    tuple(UBUNTU),
     {
         # The key "shutdown" came in August 2021 (subiquity's pull request 1029). The media of 20.04.4 and later may
         # have it, those before have not.
@@ -94,6 +94,6 @@ FOCAL, *_LATER = (
         end_of_life=end_of_life,
         point_releases=points,
     )
-    for version, (codename, points, end_of_life) in _UBUNTU.items()
+    for version, (codename, points, end_of_life) in UBUNTU.items()
 )
 RELEASES: tuple[Release, ...] = tuple(_LATER)

@@ -45,7 +45,7 @@ _UBUNTU = {
     "18.10": ("cosmic", 0, "2019-07-18"),
     "19.04": ("disco", 0, "2020-01-23"),
     "19.10": ("eoan", 0, "2020-07-17"),
-    "20.04": ("focal", 6, "2025-05-31"),
+    "20.04": subiquity.UBUNTU["20.04"],
 }
 
 # Which installers there were: server CDs as osinfo-db and https://cdimage.ubuntu.com/releases list them, and the
