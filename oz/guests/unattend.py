@@ -17,7 +17,7 @@ from pathlib import Path
 from oz.errors import MediumError, UsageError
 from oz.guests.base import Guest, refuse
 from oz.guests.hardware import plan_hardware
-from oz.guests.packages import MANAGERS, PackageManager
+from oz.guests.packages import MANAGERS
 from oz.guests.unattendfacts import ADMINISTRATORS, ARCHES, VOLUMES, UnattendFacts, plain_id, version_of
 from oz.guests.windows import DONE, KEY_FORM, PASSWORD_MAX, Windows, as_dos, computer_name
 from oz.model import (
@@ -64,6 +64,9 @@ class UnattendedWindows(Windows):
     takes_drivers = True
     user = "Administrator"
     language = "powershell"
+    _package_manager = MANAGERS["windows"]
+    # "Sysprep (Generalize) a Windows installation": it resets accounts and asks its questions at the next start.
+    why_unsealed = "nothing but sysprep makes another machine of it: run that in a copy before it is handed out"
     # What was added to it may be finished only now.
     power_off_limit_s = 600.0
     is_legacy_ssh = False
@@ -127,15 +130,6 @@ class UnattendedWindows(Windows):
     @property
     def supports_customize(self) -> bool:
         return self.facts.openssh_build is not None
-
-    @property
-    def why_unsealed(self) -> str:
-        # "Sysprep (Generalize) a Windows installation": it resets accounts and asks its questions at the next start.
-        return "nothing but sysprep makes another machine of it: run that in a copy before it is handed out"
-
-    @property
-    def _package_manager(self) -> PackageManager:
-        return MANAGERS["windows"]
 
     def plan_customize(self, tdl: Tdl) -> tuple[Action, ...]:
         return Guest.plan_customize(self, tdl) if self.supports_customize else super().plan_customize(tdl)

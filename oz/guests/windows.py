@@ -101,17 +101,14 @@ class Windows(Guest):
         "/WINNT/setuperr.log",
     )
     medium_hint = "use the CD that boots, the first"
+    # The first logon is automatic, for which Windows needs the password itself (KB 310584, 315231).
+    password_schemes = ()
 
     # ---------------------------------------------------------------- the installed system
 
     @property
     def system(self) -> SystemFacts:
         raise UnsupportedError(f"{self.title}: {self.why_unsealed}")
-
-    @property
-    def password_schemes(self) -> tuple[str, ...]:
-        """None: the first logon is automatic, for which Windows needs the password itself (KB 310584, 315231)."""
-        return ()
 
     @property
     def supports_customize(self) -> bool:
