@@ -3,9 +3,15 @@
 # A variable of the loader.
 loader_value() { sed -n "s/^$1=\"\(.*\)\"\$/\1/p" $CD/boot/loader.conf 2>/dev/null | tail -1; }
 
+# What this kernel calls the first two serial ports, the second one of them a card's where a board has one.
+case $(uname -m) in
+aarch64) first=ttyAMA0 second=ttyS0 ;;
+*) first=ttyS0 second=ttyS1 ;;
+esac
+
 find_answer() {
     mount_cd || ask "Can't find /boot/loader"
-    case $(loader_value console) in comconsole*) exec >/dev/ttyS0 2>&1 ;; esac
+    case $(loader_value console) in comconsole*) exec >/dev/$first 2>&1 ;; esac
     [ "$(loader_value vfs.root.mountfrom)" = "cd9660:/dev/iso9660/$(volume_id /dev/sr0)" ] || ask "mountroot>"
     [ -f $CD/etc/rc.local ] || ask "login:"
     # The medium's own takes a terminal's name, then looks at this place alone, as ours does.
@@ -18,7 +24,7 @@ install() {
     : >>$log
     ln -s $CD/etc/installerconfig /etc/installerconfig
     # The second port, which devfs makes without being asked.
-    ln -s ttyS1 /dev/cuau1
+    ln -s $second /dev/cuau1
     . $CD/etc/rc.local
     ask "login:"
 }
