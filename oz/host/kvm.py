@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 _DEVICE = Path("/dev/kvm")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LIMIT_S = 3.0
+_CPU = "host"
+"""As the domains have it: inside some virtual machines it is the host's own processor that does not start."""
 _STATUS = 85  # isa-debug-exit makes of a byte N the status 2N + 1
 
 # A boot sector that counts down from 100 million in protected mode, which takes QEMU's software emulation 0.3 s, then
@@ -57,7 +59,7 @@ def _find_out(cache_dir: Path) -> tuple[bool, str]:
     if emulator is None:
         return False, "cannot be tried without qemu-system-x86_64"
     status = Path(emulator).stat()
-    key = [_BOOT_ID.read_text().strip(), emulator, status.st_size, status.st_mtime_ns]
+    key = [_BOOT_ID.read_text().strip(), emulator, status.st_size, status.st_mtime_ns, _CPU]
     path = cache_dir / "kvm-probe.json"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         known = json.loads(path.read_text())
@@ -81,8 +83,7 @@ def _keep(path: Path, answer: dict[str, object]) -> None:
 
 def run_sector(emulator: str, *, accelerator: str) -> bool:
     """Whether the probe's boot sector came to its end in time. OSError if it cannot be written for QEMU to read."""
-    # As the domains have it: inside some virtual machines it is the host's own processor that does not start.
-    cpu = "host" if accelerator == "kvm" else "max"
+    cpu = _CPU if accelerator == "kvm" else "max"
     with tempfile.NamedTemporaryFile() as floppy:
         floppy.write(BOOT_SECTOR)
         floppy.flush()
