@@ -148,6 +148,8 @@ def test_customizing_is_the_one_that_was_read_and_kept(request: pytest.FixtureRe
         ({"url": "https://me:pw@h.example/"}, "everybody can read"),
         ({"url": "https://h.example/", "sslverify": False}, "certificate of one server"),
         ({"url": "http://h.example/", "signed": False}, "takes no unsigned repository"),
+        # Not that of the certificate, whose way out would be none.
+        ({"url": "https://h.example/", "signed": False, "sslverify": False}, "takes no unsigned repository"),
     ],
 )
 def test_a_repository_that_apk_cannot_have_is_refused(changes: dict[str, Any], complaint: str) -> None:

@@ -123,6 +123,12 @@ def test_a_password_is_in_a_file_of_roots_alone() -> None:
             {"signed": False},
             "the urpmi of this release checks the signatures of all repositories or of none",
         ),
+        ("urpmi-old", {"url": "https://h/", "signed": False, "sslverify": False}, "alone cannot be unsigned"),
+        (
+            "urpmi",
+            {"url": "https://h/", "signed": False, "sslverify": False},
+            "unchecked\n  hint: give it one that the system knows",
+        ),
         ("urpmi", {"url": "deb http://h/ x main"}, "it is written for apt"),
         ("yum-conf", {"url": "http://h/a%20b"}, "yum 2.0 reads a % in a URL as a variable"),
         ("rpm", {"url": "file:///x"}, "this host fetches its packages"),

@@ -6,7 +6,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from oz.errors import GuestError
-from oz.guests.packages.manager import CommandLine, PackageManager, check_open, refuse_repository, run
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, check_url, refuse_repository, run
 from oz.model import Action, Content, InstalledPackage, PutFile, Repository, Tdl
 
 _LIST = "/etc/apk/repositories"
@@ -25,10 +25,11 @@ def _key(repository: Repository) -> str:
 
 
 def _add(tdl: Tdl, repository: Repository, codename: str) -> tuple[Action, ...]:
-    check_open(tdl, repository, "apk")
+    check_url(tdl, repository)
     if not repository.signed:
         reason = "apk takes no unsigned repository without leaving all others unchecked"
         refuse_repository(tdl, repository, reason, "sign it (abuild-sign), and give its <key>")
+    check_open(tdl, repository, "apk")
     name = repository.name
     actions: list[Action] = []
     if repository.key is not None:

@@ -110,7 +110,8 @@ def check_open(tdl: Tdl, repository: Repository, tool: str) -> None:
         refuse_repository(tdl, repository, reason, "serve it without a password")
     if parts.scheme == "https" and not repository.sslverify:
         reason = f"{tool} cannot leave the certificate of one server unchecked"
-        refuse_repository(tdl, repository, reason, "use http: signatures are checked")
+        hint = "use http: signatures are checked" if repository.signed else "give it one that the system knows"
+        refuse_repository(tdl, repository, reason, hint)
 
 
 def take_login(tdl: Tdl, repository: Repository, url: str, tool: str) -> tuple[str, tuple[str, str] | None]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from oz.errors import UnsupportedError
 from oz.guests.packages import rpmdb
-from oz.guests.packages.manager import CommandLine, PackageManager, check_open, run, where_repository
+from oz.guests.packages.manager import CommandLine, PackageManager, check_open, check_url, run, where_repository
 from oz.model import Action, Repository, Tdl
 
 _CONF = "/etc/urpmi/urpmi.cfg"
@@ -28,13 +28,14 @@ def _prepare(tdl: Tdl) -> tuple[Action, ...]:
 
 def _check(tdl: Tdl, repository: Repository, *, is_old: bool) -> None:
     """Return if urpmi can be told of it."""
-    check_open(tdl, repository, "urpmi")
+    check_url(tdl, repository)
     if not repository.signed and is_old:
         raise UnsupportedError(
             f"{where_repository(tdl, repository)}: the urpmi of this release checks the signatures of all repositories "
             f"or of none, so {repository.name} alone cannot be unsigned",
             hint="sign its packages, and give its <key>",
         )
+    check_open(tdl, repository, "urpmi")
 
 
 def _add(tdl: Tdl, repository: Repository, codename: str, *, is_old: bool) -> tuple[Action, ...]:
