@@ -274,6 +274,9 @@ def test_debian_and_ubuntu_do_not_claim_each_others_media() -> None:
     assert Debian.identify(medium("Ubuntu-Server 8.04.1 amd64", info, *INSTALLER)) == ()
     theirs = 'Debian GNU/Linux 5.0.3 "Lenny" - Official amd64 CD Binary-1 20090905-12:34'
     assert Ubuntu.identify(medium("Debian 5.0.3 amd64 Bin-1", theirs, *INSTALLER)) == ()
+    for distro, version, answer in (("Debian", "13", True), ("Ubuntu", "16.04", False)):
+        guest = guest_for(sample_tdl(version, distro=distro))
+        assert guest.is_version("testing") is guest.is_version(f"{guest.release.codename}-DI") is answer
 
 
 @pytest.mark.parametrize(

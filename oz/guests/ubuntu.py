@@ -2,6 +2,7 @@
 
 import re
 
+from oz.guests.base import Guest
 from oz.guests.debian import Debian
 from oz.guests.debianfacts import ARCHITECTURES
 from oz.model import Identity, Medium, Tdl, Variant
@@ -37,6 +38,10 @@ class Ubuntu(Debian):
         if not any(path.startswith("/casper/") for path in medium.paths):
             return "cd"
         return "dvd" if {_KERNEL, "/.disk/base_installable"} <= medium.paths else "live"
+
+    def is_version(self, version: str) -> bool:
+        # None of its media is one of testing.
+        return Guest.is_version(self, version)
 
     def _kernel_paths(self) -> tuple[str, str]:
         return _KERNEL, "/install/initrd.gz"
