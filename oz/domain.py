@@ -120,7 +120,7 @@ def _cpu(machine: Machine) -> Iterator[etree._Element]:
     elif machine.domain_type == "qemu":
         if machine.hardware.arch == "aarch64":
             # All that QEMU can do has signed pointers, whose signatures take software most of the time (QEMU's own
-            # documentation, "Arm CPU Features", pauth); no system needs more than the first ARMv8.
+            # documentation, "Arm CPU Features", pauth); no release of the table is known to need more than ARMv8.0.
             model = _new("model", "cortex-a72", fallback="forbid")
             yield _new("cpu", model, mode="custom", match="exact", check="none")
         else:

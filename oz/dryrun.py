@@ -124,10 +124,11 @@ def write_plan(
                 f"{directory} has other files than a plan's", hint="name a directory that is new, or empty"
             )
         # Those of an earlier plan would seem to be of this one.
-        others = {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()} - set(files)
+        found = (path.relative_to(directory) for path in directory.rglob("*") if path.is_symlink() or path.is_file())
+        others = {str(path) for path in found if not path.parts[0].startswith(".")} - set(files)
         if others:
             raise UsageError(
-                f"{directory} has files that this plan does not have: {', '.join(sorted(others)[:3])}",
+                f"{directory} has files that this plan does not have: {', '.join(map(repr, sorted(others)[:3]))}",
                 hint="name a directory that is new, or empty",
             )
         for name, data in files.items():

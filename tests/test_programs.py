@@ -432,7 +432,7 @@ def test_a_plan_is_not_mixed_with_another_ones_files(config: Path, tmp_path: Pat
     for _ in range(2):
         assert run(*words, ROOT / "examples/debian-13.tdl").returncode == 0
     done = run(*words, ROOT / "examples/fedora-44.tdl")
-    assert done.returncode == 2 and "plan has files that this plan does not have: boot/grub/grub.cfg, " in done.stderr
+    assert done.returncode == 2 and "plan has files that this plan does not have: 'boot/grub/grub.cfg', " in done.stderr
     assert not (tmp_path / "plan/ks.cfg").exists()
 
 
