@@ -1,5 +1,6 @@
 """Every machine that a release may be given is one that libvirt and QEMU start, and that a user can define."""
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,19 +23,18 @@ pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]
 def hardware() -> Iterator[Hardware]:
     """All, by every option; with little memory, which these machines do nothing with."""
     for row in all_releases():
-        for arch in row.arches:
-            tdl = sample_tdl(row.version, arch, row.install_types[0], distro=row.distro, disk_bytes=80 * 1024**3)
-            guest = guest_for(tdl)
-            facts = guest.facts.hardware
-            for firmware in ("bios", "efi"):
-                for machine_type in (facts.machine_type, *facts.other_machine_types, "virt"):
-                    for bus in facts.disk_buses:
-                        for nic in facts.nic_models:
-                            settings = Settings(
-                                firmware=firmware, machine_type=machine_type, disk_bus=bus, nic_model=nic
-                            )
-                            with suppress(UnsupportedError):
-                                yield replace(guest.plan_hardware(tdl, settings), memory_bytes=64 * 1024**2)
+        for arch, install_type in itertools.product(row.arches, row.install_types):
+            tdl = sample_tdl(row.version, arch, install_type, distro=row.distro, disk_bytes=80 * 1024**3)
+            # Not every architecture has every type; nor every machine every part.
+            with suppress(UnsupportedError):
+                guest = guest_for(tdl)
+                facts = guest.facts.hardware
+                types = (facts.machine_type, *facts.other_machine_types, "virt")
+                for words in itertools.product(("bios", "efi"), types, facts.disk_buses, facts.nic_models):
+                    names = ("firmware", "machine_type", "disk_bus", "nic_model")
+                    settings = Settings(**dict(zip(names, words, strict=True)))
+                    with suppress(UnsupportedError):
+                        yield replace(guest.plan_hardware(tdl, settings), memory_bytes=64 * 1024**2)
 
 
 def chosen() -> list[Hardware]:
@@ -66,7 +66,7 @@ def test_every_machine_starts_and_can_be_defined(
             name="machine", uuid=str(uuid.uuid4()), mac="52:54:00:00:00:01", domain_type="qemu", cpus=1, hardware=one,
             network=Network(), rng=Rng(), disk=drives[0], cdroms=tuple(drives[1:]), boot_device="cdrom",
             floppy=Drive(path=floppy) if one.firmware == "bios" else None,
-            nvram=short_dir / "vars.fd" if one.firmware == "efi" else None,
+            nvram=short_dir / f"vars-{one.arch}.fd" if one.firmware == "efi" else None,
             console_socket=short_dir / "c", marker_socket=short_dir / "m", vnc_socket=short_dir / "v",
         )  # fmt: skip
         try:
