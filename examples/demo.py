@@ -9,6 +9,7 @@ import argparse
 import functools
 import http.server
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +42,8 @@ def main() -> int:
         command = [sys.executable, HERE.parent / "bin/oz-install", *words]
         print("+", shlex.join(["oz-install", *map(str, words)]), flush=True)
         with subprocess.Popen(command) as oz_install:
+            # Whoever ends this alone means it.
+            signal.signal(signal.SIGTERM, lambda *_: oz_install.terminate())
             while True:
                 try:
                     return oz_install.wait()
